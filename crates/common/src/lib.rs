@@ -1,1 +1,22 @@
-//! common
+//! The forum's models, the rules their members obey, and the closed list of
+//! problems that a client can be told about.
+//!
+//! Plain data: nothing here opens a socket or a file, and nothing knows HTTP.
+
+mod id;
+mod model;
+mod post;
+mod problem;
+mod text;
+mod thread;
+mod timestamp;
+mod user;
+
+pub use id::{Id, InvalidId};
+pub use model::{Index, IndexKind, Key, Model};
+pub use post::{Post, PostId};
+pub use problem::{MemberError, Problem};
+pub use text::{Text, Username};
+pub use thread::{Thread, ThreadId};
+pub use timestamp::Timestamp;
+pub use user::{User, UserId};

@@ -1,0 +1,118 @@
+//! The closed list of problems.
+
+/// Every kind of problem that a client can be told about. There are no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// The body is not JSON, or names a member twice.
+    MalformedJson,
+    /// The id in the path is none.
+    InvalidId,
+    /// A query parameter has a value that it cannot have.
+    InvalidParameter,
+    /// The request needs a token, and has none or a wrong one.
+    Unauthorized,
+    /// The path or the record does not exist.
+    NotFound,
+    /// The path exists and does not take this method.
+    MethodNotAllowed,
+    /// The client was too slow in sending its request.
+    Timeout,
+    /// Another record has this unique member already.
+    Conflict,
+    /// The record is not, or no longer, the one that the condition names.
+    PreconditionFailed,
+    /// The body is longer than the server reads.
+    TooLarge,
+    /// The body is of a media type that the server does not read.
+    UnsupportedMediaType,
+    /// The body is JSON and no valid record.
+    InvalidRecord,
+    /// A fault of the server.
+    Internal,
+    /// The server cannot do this now.
+    Unavailable,
+}
+
+impl Problem {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 14] = [
+        Self::MalformedJson,
+        Self::InvalidId,
+        Self::InvalidParameter,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::Conflict,
+        Self::PreconditionFailed,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidRecord,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
+    /// The problem's type (RFC 9457 §3.1.1), stable: clients compare it.
+    #[must_use]
+    pub const fn urn(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "urn:forum:problem:malformed-json",
+            Self::InvalidId => "urn:forum:problem:invalid-id",
+            Self::InvalidParameter => "urn:forum:problem:invalid-parameter",
+            Self::Unauthorized => "urn:forum:problem:unauthorized",
+            Self::NotFound => "urn:forum:problem:not-found",
+            Self::MethodNotAllowed => "urn:forum:problem:method-not-allowed",
+            Self::Timeout => "urn:forum:problem:timeout",
+            Self::Conflict => "urn:forum:problem:conflict",
+            Self::PreconditionFailed => "urn:forum:problem:precondition-failed",
+            Self::TooLarge => "urn:forum:problem:too-large",
+            Self::UnsupportedMediaType => "urn:forum:problem:unsupported-media-type",
+            Self::InvalidRecord => "urn:forum:problem:invalid-record",
+            Self::Internal => "urn:forum:problem:internal",
+            Self::Unavailable => "urn:forum:problem:unavailable",
+        }
+    }
+
+    /// The problem's title (RFC 9457 §3.1.3), the same at each occurrence.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::MalformedJson => "Malformed JSON",
+            Self::InvalidId => "Invalid id",
+            Self::InvalidParameter => "Invalid parameter",
+            Self::Unauthorized => "Unauthorized",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::Timeout => "Request timeout",
+            Self::Conflict => "Conflict",
+            Self::PreconditionFailed => "Precondition failed",
+            Self::TooLarge => "Body too large",
+            Self::UnsupportedMediaType => "Unsupported media type",
+            Self::InvalidRecord => "Invalid record",
+            Self::Internal => "Internal error",
+            Self::Unavailable => "Unavailable",
+        }
+    }
+}
+
+/// What is wrong with one member of a body.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct MemberError {
+    /// The member, as a JSON Pointer (RFC 6901): `/username`; empty for the body as a whole.
+    pub pointer: String,
+    /// What was expected.
+    pub detail: String,
+}
+
+impl MemberError {
+    /// What is wrong with the top-level member of this name.
+    #[must_use]
+    pub fn new(member: &str, detail: impl Into<String>) -> Self {
+        // RFC 6901 §3: `~` and `/` are escaped.
+        let pointer = format!("/{}", member.replace('~', "~0").replace('/', "~1"));
+        Self {
+            pointer,
+            detail: detail.into(),
+        }
+    }
+}

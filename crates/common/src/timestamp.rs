@@ -1,0 +1,79 @@
+//! Points in time.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
+};
+
+/// A point in time with millisecond precision: RFC 3339 in UTC, `2026-03-04T09:12:33.120Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// The current time by the system's clock.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now())
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3}", self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| {
+            de::Error::custom("expected an RFC 3339 time such as 2026-03-04T09:12:33.120Z")
+        })
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+impl ToSchema for Timestamp {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        let read = |json| serde_json::from_str::<Timestamp>(json).map(|t| t.to_string());
+        assert_eq!(
+            read("\"2026-03-04T09:12:33.120Z\"").unwrap(),
+            "2026-03-04T09:12:33.120Z"
+        );
+        assert_eq!(
+            read("\"2026-03-04T10:12:33+01:00\"").unwrap(),
+            "2026-03-04T09:12:33.000Z"
+        );
+        assert!(
+            read("\"yesterday\"")
+                .unwrap_err()
+                .to_string()
+                .contains("RFC 3339")
+        );
+        assert_eq!(
+            Timestamp::now().to_string().len(),
+            "2026-03-04T09:12:33.120Z".len()
+        );
+    }
+}
