@@ -1,0 +1,57 @@
+//! Digests of contents.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// A digest of a record's or a list's contents: equal contents have equal
+/// digests, in every process and after every restart (XXH3, 128 bits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Digest(u128);
+
+impl Digest {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(xxh3_128(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What is known of a set of records without looking at each.
+///
+/// Records hold their ids, so a sum over their digests identifies the set, and
+/// adding or removing one takes the same time whatever the set's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Summary {
+    /// Number of records.
+    pub count: usize,
+    /// Bytes of the records' JSON, without what joins them.
+    pub bytes: usize,
+    /// Sum of the records' digests.
+    pub digest: Digest,
+}
+
+impl Summary {
+    pub fn of(record: &[u8]) -> Self {
+        Self {
+            count: 1,
+            bytes: record.len(),
+            digest: Digest::of(record),
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.bytes += other.bytes;
+        self.digest.0 = self.digest.0.wrapping_add(other.digest.0);
+    }
+
+    /// Bytes of the records as a JSON array.
+    pub fn array_bytes(&self) -> usize {
+        self.bytes + self.count.saturating_sub(1) + "[]".len()
+    }
+}

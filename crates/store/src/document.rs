@@ -1,0 +1,383 @@
+//! The text of a `db.json`: an object whose member named like the collection
+//! holds the records; all other members are somebody else's.
+
+use std::{borrow::Cow, fmt};
+
+use common::Model;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
+use serde_json::value::RawValue;
+
+use crate::{
+    error::DocumentError,
+    minify::minify,
+    state::{Loader, State},
+};
+
+/// Bytes that one record may have.
+const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Reads a whole `db.json`.
+///
+/// # Errors
+/// The first thing that is not as it should be.
+pub(crate) fn parse<M: Model>(bytes: &[u8]) -> Result<State<M>, DocumentError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
+    let mut reader = Reader::<M>::new(text);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let parsed = reader
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
+    match (reader.fault.take(), parsed) {
+        (Some(fault), _) => Err(fault),
+        (None, Err(error)) => Err(DocumentError::json(bytes, 0, &error)),
+        (None, Ok(())) => reader.finish(),
+    }
+}
+
+/// Collects the records while serde_json walks through the text.
+struct Reader<'a, M> {
+    text: &'a str,
+    loader: Loader<M>,
+    /// Whether the collection was there.
+    found: bool,
+    /// Whether the records bring their ids, known from the first one on.
+    ids_given: Option<bool>,
+    /// Records that stand behind one with a higher id.
+    late: Vec<Late<M>>,
+    /// What is wrong with a record. serde's own error would lose the place.
+    fault: Option<DocumentError>,
+    json: Vec<u8>,
+}
+
+struct Late<M> {
+    offset: usize,
+    id: u64,
+    json: Vec<u8>,
+    record: M,
+}
+
+impl<'a, M: Model> Reader<'a, M> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            loader: Loader::new(),
+            found: false,
+            ids_given: None,
+            late: Vec::new(),
+            fault: None,
+            json: Vec::new(),
+        }
+    }
+
+    fn fault(&self, offset: usize, detail: impl Into<String>) -> DocumentError {
+        DocumentError::at(self.text.as_bytes(), offset, detail)
+    }
+
+    fn record(&mut self, raw: &'a RawValue) -> Result<(), DocumentError> {
+        let json = raw.get();
+        let offset = json.as_ptr() as usize - self.text.as_ptr() as usize;
+        if !json.starts_with('{') {
+            let expected = format!("expected a {} (an object)", M::SINGULAR);
+            return Err(self.fault(offset, expected));
+        }
+        if json.len() > RECORD_BYTES_MAX {
+            return Err(self.fault(offset, "expected a record of at most 16 MiB"));
+        }
+        let read = |error| DocumentError::json(self.text.as_bytes(), offset, &error);
+        let record: M = serde_json::from_str(json).map_err(read)?;
+        if json.contains("\\u") {
+            // Texts that no model reads may hold half a surrogate pair.
+            serde_json::from_str::<serde_json::Value>(json).map_err(read)?;
+        }
+        let given = record.id().map(common::Id::get);
+        if *self.ids_given.get_or_insert(given.is_some()) != given.is_some() {
+            let expected = "expected either every record with an id or none";
+            return Err(self.fault(offset, expected));
+        }
+        let last = self.loader.state().last_id;
+        let id = given.unwrap_or(last + 1);
+        self.json.clear();
+        minify(json, &mut self.json).map_err(|error| self.fault(offset, error.to_string()))?;
+        if given.is_none() {
+            let comma = if self.json == b"{}" { "" } else { "," };
+            self.json
+                .splice(1..1, format!("\"id\":{id}{comma}").into_bytes());
+        }
+        if id > last {
+            self.check_unique(offset, &record)?;
+            self.loader.push(id, &self.json, &record);
+        } else {
+            let json = std::mem::take(&mut self.json);
+            self.late.push(Late {
+                offset,
+                id,
+                json,
+                record,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_unique(&self, offset: usize, record: &M) -> Result<(), DocumentError> {
+        check_unique(self.loader.state(), record).map_err(|detail| self.fault(offset, detail))
+    }
+
+    fn finish(self) -> Result<State<M>, DocumentError> {
+        let at = |offset, detail: String| DocumentError::at(self.text.as_bytes(), offset, detail);
+        if !self.found {
+            let expected = format!("expected a member \"{}\" with an array", M::COLLECTION);
+            return Err(at(0, expected));
+        }
+        let mut state = self.loader.finish();
+        for late in self.late {
+            if state.get(late.id).is_some() {
+                return Err(at(
+                    late.offset,
+                    format!(
+                        "expected an id other than {}, which another record has",
+                        late.id
+                    ),
+                ));
+            }
+            check_unique(&state, &late.record).map_err(|detail| at(late.offset, detail))?;
+            state.insert(late.id, &late.json, &late.record);
+        }
+        Ok(state)
+    }
+}
+
+/// Whether no record of the state has one of this one's unique members.
+fn check_unique<M: Model>(state: &State<M>, record: &M) -> Result<(), String> {
+    for (number, index) in M::INDEXES
+        .iter()
+        .enumerate()
+        .filter(|(_, index)| index.unique())
+    {
+        if let Some(holders) = state.posting(number, &index.key(record)) {
+            let (member, holder) = (index.member, holders.ids[0]);
+            return Err(format!(
+                "expected a {member} that {} {holder} does not have",
+                M::SINGULAR
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl<'a, M: Model> DeserializeSeed<'a> for &mut Reader<'a, M> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a, M: Model> de::Visitor<'a> for &mut Reader<'a, M> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with a member \"{}\"", M::COLLECTION)
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'a, str>>()? {
+            if key != M::COLLECTION {
+                map.next_value::<IgnoredAny>()?;
+            } else if std::mem::replace(&mut self.found, true) {
+                let twice = format!("expected \"{}\" only once", M::COLLECTION);
+                return Err(de::Error::custom(twice));
+            } else {
+                map.next_value_seed(Records(self))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The array of records.
+struct Records<'r, 'a, M>(&'r mut Reader<'a, M>);
+
+impl<'a, M: Model> DeserializeSeed<'a> for Records<'_, 'a, M> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'a, M: Model> de::Visitor<'a> for Records<'_, 'a, M> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of {}", M::COLLECTION)
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut records: A) -> Result<(), A::Error> {
+        while let Some(raw) = records.next_element::<&'a RawValue>()? {
+            if let Err(fault) = self.0.record(raw) {
+                let error = de::Error::custom(&fault);
+                self.0.fault = Some(fault);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::{Post, User};
+
+    use super::*;
+
+    fn texts<M: Model>(state: &State<M>) -> Vec<String> {
+        let text = |id| {
+            state
+                .get(id)
+                .map(|json| String::from_utf8(json.to_vec()).unwrap())
+        };
+        (1..=state.last_id).filter_map(text).collect()
+    }
+
+    fn refused<M: Model>(text: &str) -> String {
+        parse::<M>(text.as_bytes())
+            .err()
+            .expect("refused")
+            .to_string()
+    }
+
+    #[test]
+    fn what_no_model_knows_is_kept_as_it_is() {
+        let text = r#" { "version": 3, "users" : [
+            { "zeal" : 1.50, "id": 1, "username": "finn", "name": "F", "bio": "", "x": {"b": [1, 2]} } ] } "#;
+        let expected =
+            r#"{"zeal":1.50,"id":1,"username":"finn","name":"F","bio":"","x":{"b":[1,2]}}"#;
+        assert_eq!(texts(&parse::<User>(text.as_bytes()).unwrap()), [expected]);
+    }
+
+    #[test]
+    fn posts_without_ids_are_numbered_in_file_order() {
+        let text =
+            r#"{"posts":[{"thread":2,"text":"a","user":1},{"thread":1,"text":"b","user":1}]}"#;
+        let expected = [
+            r#"{"id":1,"thread":2,"text":"a","user":1}"#,
+            r#"{"id":2,"thread":1,"text":"b","user":1}"#,
+        ];
+        assert_eq!(texts(&parse::<Post>(text.as_bytes()).unwrap()), expected);
+    }
+
+    #[test]
+    fn records_may_stand_in_any_order() {
+        let posts =
+            [7, 3, 9, 1].map(|id| format!(r#"{{"id":{id},"thread":1,"text":"t","user":1}}"#));
+        let text = format!(r#"{{"posts":[{}]}}"#, posts.join(","));
+        let state = parse::<Post>(text.as_bytes()).unwrap();
+        assert_eq!(texts(&state), [3, 1, 0, 2].map(|at| posts[at].clone()));
+        let key = common::Key::Id(1);
+        assert_eq!(*state.posting(0, &key).unwrap().ids, [1, 3, 7, 9]);
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_with_place_and_expectation() {
+        let user = |members: &str| format!("{{\"users\": [\n  {{{members}}}\n]}}");
+        let fine = r#""username": "finn", "name": "F", "bio": """#;
+        let cases = [
+            (String::new(), "line 1, column 1: EOF while parsing a value"),
+            ("{\"users\": [}".into(), "line 1, column 12: expected value"),
+            (
+                "[]".into(),
+                "line 1, column 1: invalid type: sequence, expected an object with a member \"users\"",
+            ),
+            (
+                "{}".into(),
+                "line 1, column 1: expected a member \"users\" with an array",
+            ),
+            (
+                "{\"users\": {}}".into(),
+                "line 1, column 10: invalid type: map, expected an array of users",
+            ),
+            (
+                "{\"users\": [], \"users\": []}".into(),
+                "line 1, column 21: expected \"users\" only once",
+            ),
+            (
+                "{\"users\": []} x".into(),
+                "line 1, column 15: trailing characters",
+            ),
+            (
+                "{\"users\": [7]}".into(),
+                "line 1, column 12: expected a user (an object)",
+            ),
+            (
+                "{\"users\":\n[[1, \"finn\", \"F\", \"\", null, null]]}".into(),
+                "line 2, column 2: expected a user (an object)",
+            ),
+            (user(fine), "line 2, column 46: missing field `id`"),
+            (
+                user(&format!("\"id\": 0, {fine}")),
+                "line 2, column 10: invalid value: integer `0`, expected an id is an integer from 1 to 9007199254740991",
+            ),
+            (
+                user(&format!("\"id\": \"1\", {fine}")),
+                "line 2, column 12: invalid type: string \"1\", expected an id",
+            ),
+            (
+                user(&format!("\"id\": 1.5, {fine}")),
+                "line 2, column 12: invalid type: floating point `1.5`, expected an id",
+            ),
+            (
+                user(&format!("\"id\": 1, \"id\": 2, {fine}")),
+                "line 2, column 16: duplicate field `id`",
+            ),
+            (
+                user("\"id\": 1, \"username\": \"Finn\", \"name\": \"é\", \"bio\": \"\""),
+                "line 2, column 30: expected 1 to 32 characters of a-z, 0-9, _ and -",
+            ),
+            (
+                user("\"id\": 1, \"username\": \"finn\", \"name\": \"é\", \"bio\": 7"),
+                "line 2, column 53: invalid type: integer `7`, expected a string",
+            ),
+            (
+                user("\"id\": 1, \"username\": \"finn\", \"name\": \"\", \"bio\": \"\""),
+                "line 2, column 42: expected 1 to 100 characters, got 0",
+            ),
+            (
+                user(&format!("\"id\": 1, {fine}, \"createdAt\": \"yesterday\"")),
+                "expected an RFC 3339 time",
+            ),
+            (
+                user(&format!("\"id\": 1, {fine}, \"x\": \"\\ud800\"")),
+                "hex escape",
+            ),
+            (
+                user(&format!(
+                    "\"id\": 1, {fine}}},\n  {{\"id\": 1, {}",
+                    fine.replace("finn", "jake")
+                )),
+                "line 3, column 3: expected an id other than 1, which another record has",
+            ),
+            (
+                user(&format!("\"id\": 1, {fine}}},\n  {{\"id\": 2, {fine}")),
+                "line 3, column 3: expected a username that user 1 does not have",
+            ),
+        ];
+        for (text, expected) in cases {
+            let got = refused::<User>(&text);
+            assert!(
+                got.contains(expected),
+                "{text}\n  got      {got}\n  expected {expected}"
+            );
+        }
+        let mixed = r#"{"posts":[{"thread":2,"text":"a","user":1},{"id":5,"thread":1,"text":"b","user":1}]}"#;
+        assert_eq!(
+            refused::<Post>(mixed),
+            "line 1, column 44: expected either every record with an id or none"
+        );
+        let binary = parse::<User>(b"{\"users\": [\n\xff]}")
+            .err()
+            .unwrap()
+            .to_string();
+        assert_eq!(binary, "line 2, column 1: expected UTF-8");
+    }
+}

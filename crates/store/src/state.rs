@@ -1,0 +1,115 @@
+//! A collection in memory.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use bytes::Bytes;
+use common::{Key, Model};
+
+use crate::{
+    digest::{Digest, Summary},
+    index::{KeyMap, Posting},
+    page::PageBuilder,
+    pages::Pages,
+};
+
+/// A stored record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its JSON, compact.
+    pub json: Bytes,
+    /// Digest of the JSON.
+    pub digest: Digest,
+}
+
+impl Record {
+    pub(crate) fn new(json: Bytes) -> Self {
+        let digest = Digest::of(&json);
+        Self { json, digest }
+    }
+}
+
+/// The records of a collection and the indexes over them.
+pub(crate) struct State<M> {
+    /// Shared with the lists being sent; copied on write only while there are such.
+    pub pages: Arc<Pages>,
+    indexes: Vec<KeyMap>,
+    pub summary: Summary,
+    /// The highest id ever given.
+    pub last_id: u64,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: Model> State<M> {
+    pub fn new() -> Self {
+        Self {
+            pages: Arc::default(),
+            indexes: M::INDEXES.iter().map(|_| KeyMap::default()).collect(),
+            summary: Summary::default(),
+            last_id: 0,
+            model: PhantomData,
+        }
+    }
+
+    pub fn get(&self, id: u64) -> Option<Bytes> {
+        self.pages.find(id).map(|place| self.pages.share(place))
+    }
+
+    /// The records with this key in the index with this number.
+    pub fn posting(&self, index: usize, key: &Key) -> Option<&Posting> {
+        self.indexes[index].get(key)
+    }
+
+    /// Puts a record in that is not there yet.
+    pub fn insert(&mut self, id: u64, json: &[u8], record: &M) {
+        let summary = Summary::of(json);
+        Arc::make_mut(&mut self.pages).put(id, json);
+        self.account(id, summary, record);
+    }
+
+    fn account(&mut self, id: u64, summary: Summary, record: &M) {
+        for (index, keys) in M::INDEXES.iter().zip(&mut self.indexes) {
+            keys.insert(index.key(record), id, summary);
+        }
+        self.summary.add(summary);
+        self.last_id = self.last_id.max(id);
+    }
+}
+
+/// Fills a state from records in id order, without rewriting a page for each.
+pub(crate) struct Loader<M> {
+    state: State<M>,
+    page: PageBuilder,
+}
+
+impl<M: Model> Loader<M> {
+    pub fn new() -> Self {
+        Self {
+            state: State::new(),
+            page: PageBuilder::new(),
+        }
+    }
+
+    /// The records so far, but for the page that is being filled.
+    pub fn state(&self) -> &State<M> {
+        &self.state
+    }
+
+    /// Adds a record whose id is above all others.
+    pub fn push(&mut self, id: u64, json: &[u8], record: &M) {
+        if self.page.full(json.len()) {
+            let full = std::mem::replace(&mut self.page, PageBuilder::new());
+            Arc::make_mut(&mut self.state.pages).extend(full.finish());
+        }
+        let summary = Summary::of(json);
+        self.page.push(id, json);
+        self.state.account(id, summary, record);
+    }
+
+    pub fn finish(mut self) -> State<M> {
+        Arc::make_mut(&mut self.state.pages).extend(self.page.finish());
+        for keys in &mut self.state.indexes {
+            keys.shrink();
+        }
+        self.state
+    }
+}
