@@ -1,1 +1,33 @@
-//! chassis
+//! What every service of the forum is built on: configuration, the routes of a
+//! collection, problems, health, metrics, logs, and a life from start to
+//! shutdown. A service names its model and adds the routes that only it has.
+
+mod app;
+mod collection;
+mod conditional;
+mod config;
+mod connections;
+mod health;
+mod healthcheck;
+mod lifecycle;
+mod list_body;
+mod log;
+mod log_line;
+mod metrics;
+mod observe;
+mod openapi;
+mod problem;
+mod query;
+mod request_id;
+mod routes;
+mod run;
+mod server;
+
+pub use app::{App, Service};
+pub use config::{Config, Limits};
+pub use lifecycle::{Lifecycle, Phase};
+pub use log::Sink;
+pub use metrics::Metrics;
+pub use observe::{Observe, ObservedBody};
+pub use routes::Routes;
+pub use run::run;

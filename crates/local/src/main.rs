@@ -1,1 +1,3 @@
+//! ECS and an Application Load Balancer on one machine.
+
 fn main() {}

@@ -35,7 +35,7 @@ pub(crate) fn parse<M: Model>(bytes: &[u8]) -> Result<State<M>, DocumentError> {
     }
 }
 
-/// Collects the records while serde_json walks through the text.
+/// Collects the records while `serde_json` walks through the text.
 struct Reader<'a, M> {
     text: &'a str,
     loader: Loader<M>,

@@ -50,7 +50,7 @@ impl DocumentError {
             .rposition(|byte| *byte == b'\n')
             .map_or(0, |at| at + 1);
         Self {
-            line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+            line: before.split(|byte| *byte == b'\n').count(),
             column: String::from_utf8_lossy(&before[line_start..])
                 .chars()
                 .count()
@@ -59,7 +59,7 @@ impl DocumentError {
         }
     }
 
-    /// What serde_json found in `text[start..]`.
+    /// What `serde_json` found in `text[start..]`.
     pub(crate) fn json(text: &[u8], start: usize, error: &serde_json::Error) -> Self {
         let lines = text[start..].split_inclusive(|byte| *byte == b'\n');
         let line_start: usize = lines
@@ -72,7 +72,7 @@ impl DocumentError {
     }
 }
 
-/// serde_json's message without the position that it ends with.
+/// `serde_json`'s message without the position that it ends with.
 pub(crate) fn json_detail(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.rfind(" at line ") {

@@ -34,43 +34,40 @@ impl Rows {
             descending, after, ..
         } = *query;
         let limit = query.limit.unwrap_or(usize::MAX);
-        let (source, more) = match ids {
-            Some(ids) => {
-                let Range { mut start, mut end } = 0..ids.len();
-                match after {
-                    Some(after) if descending => end = ids.partition_point(|id| *id < after),
-                    Some(after) => start = ids.partition_point(|id| *id <= after),
-                    None => {}
-                }
-                let more = end - start > limit;
-                if more && descending {
-                    start = end - limit;
-                } else if more {
-                    end = start + limit;
-                }
-                (
-                    Source::Picked {
-                        ids,
-                        left: start..end,
-                    },
-                    more,
-                )
+        let (source, more) = if let Some(ids) = ids {
+            let Range { mut start, mut end } = 0..ids.len();
+            match after {
+                Some(after) if descending => end = ids.partition_point(|id| *id < after),
+                Some(after) => start = ids.partition_point(|id| *id <= after),
+                None => {}
             }
-            None => {
-                let next = match (after, descending) {
-                    (Some(after), true) => pages.before(after),
-                    (Some(after), false) => pages.after(after),
-                    (None, true) => pages.last(),
-                    (None, false) => pages.first(),
-                };
-                let most = limit.saturating_add(1);
-                let left = next.map_or(0, |next| pages.count_from(next, descending, most));
-                let source = Source::Run {
-                    next,
-                    left: left.min(limit),
-                };
-                (source, left > limit)
+            let more = end - start > limit;
+            if more && descending {
+                start = end - limit;
+            } else if more {
+                end = start + limit;
             }
+            (
+                Source::Picked {
+                    ids,
+                    left: start..end,
+                },
+                more,
+            )
+        } else {
+            let next = match (after, descending) {
+                (Some(after), true) => pages.before(after),
+                (Some(after), false) => pages.after(after),
+                (None, true) => pages.last(),
+                (None, false) => pages.first(),
+            };
+            let most = limit.saturating_add(1);
+            let left = next.map_or(0, |next| pages.count_from(next, descending, most));
+            let source = Source::Run {
+                next,
+                left: left.min(limit),
+            };
+            (source, left > limit)
         };
         (Self { source, descending }, more)
     }

@@ -1,1 +1,18 @@
-fn main() {}
+//! Serves the forum's posts, also by thread and by user.
+
+use std::process::ExitCode;
+
+use chassis::Service;
+use common::Post;
+
+const SERVICE: Service = Service {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+    about: env!("CARGO_PKG_DESCRIPTION"),
+};
+
+fn main() -> ExitCode {
+    chassis::run::<Post>(SERVICE, |routes| {
+        routes.list_by::<0>("in-thread").list_by::<1>("by-user")
+    })
+}

@@ -1,0 +1,106 @@
+//! What the handlers of a service share.
+
+use std::sync::{Arc, OnceLock};
+
+use common::Model;
+use store::Store;
+use tower_http::catch_panic::CatchPanic;
+
+use crate::{
+    lifecycle::{Lifecycle, Phase},
+    log::Sink,
+    metrics::Metrics,
+    observe,
+    problem::ProblemDetails,
+};
+
+/// Answers requests; a handler that panics gives the client a problem.
+pub(crate) type Router = CatchPanic<axum::Router, observe::Panicked>;
+
+/// A service, as its binary describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// Its name, which is the binary's.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+}
+
+impl Service {
+    /// The revision of the sources, given at build time as `REVISION`.
+    pub const REVISION: &'static str = match option_env!("REVISION") {
+        Some(revision) => revision,
+        None => "unknown",
+    };
+}
+
+/// What the handlers of a service share. Clones are the same.
+pub struct App<M: Model>(Arc<Inner<M>>);
+
+struct Inner<M: Model> {
+    service: Service,
+    lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
+    sink: Sink,
+    store: OnceLock<Store<M>>,
+}
+
+impl<M: Model> Clone for App<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Model> App<M> {
+    /// A service whose collection is not loaded yet.
+    #[must_use]
+    pub fn new(service: Service, sink: Sink) -> Self {
+        Self(Arc::new(Inner {
+            service,
+            lifecycle: Lifecycle::default(),
+            metrics: Arc::default(),
+            sink,
+            store: OnceLock::new(),
+        }))
+    }
+
+    /// Gives the service its collection: from now on it is ready.
+    pub async fn ready(&self, store: Store<M>) {
+        let records = i64::try_from(store.count().await).unwrap_or(i64::MAX);
+        self.metrics().records.set(records);
+        if self.0.store.set(store).is_ok() {
+            self.lifecycle().advance(Phase::Ready);
+        }
+    }
+
+    /// The service's phase.
+    #[must_use]
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.0.lifecycle
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        self.0.service
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
+    }
+
+    pub(crate) fn sink(&self) -> &Sink {
+        &self.0.sink
+    }
+
+    /// The collection, once it is loaded.
+    pub(crate) fn loaded(&self) -> Option<&Store<M>> {
+        self.0.store.get()
+    }
+
+    /// The collection, or what to tell the client while there is none.
+    pub(crate) fn store(&self) -> Result<&Store<M>, ProblemDetails> {
+        self.loaded()
+            .ok_or_else(|| ProblemDetails::unavailable("the collection is being loaded"))
+    }
+}

@@ -1,0 +1,88 @@
+//! What an operator can set.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+/// The command line of a service.
+#[derive(Debug, Parser)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub config: Config,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What a service does instead of serving.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Command {
+    /// Ask the service that runs on this port whether it is alive: exit code 0 if it is
+    Healthcheck,
+}
+
+/// What an operator can set, by flag or environment variable.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Port to listen on; 0 lets the system choose
+    #[arg(long, env, global = true, default_value_t = 3000)]
+    pub port: u16,
+
+    /// Address to listen on
+    #[arg(long, env, default_value = "0.0.0.0")]
+    pub host: IpAddr,
+
+    /// File that holds the collection
+    #[arg(long, env = "DB_PATH", value_name = "FILE", default_value = "db.json")]
+    pub db: PathBuf,
+
+    /// How long requests are still served after SIGTERM, such as 5s
+    #[arg(long, env, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub drain_delay: Duration,
+
+    /// Connections at a time; one more closes the one that has been idle longest
+    #[arg(long, env, value_name = "NUMBER", default_value = "2000")]
+    pub max_connections: NonZeroUsize,
+}
+
+impl Config {
+    pub(crate) fn address(&self) -> SocketAddr {
+        (self.host, self.port).into()
+    }
+}
+
+/// Bounds on what a client can make the server wait for or hold.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Longest wait for a whole request head, which is also the longest that a
+    /// connection may be idle: hyper's timer runs from the end of the last
+    /// answer on. Longer than the load balancer's idle timeout (ALB default
+    /// 60 s), or a request that it sends on an old connection meets a closed one.
+    pub head_timeout: Duration,
+    /// Longest wait for the requests in flight once the listener is closed.
+    pub drain_deadline: Duration,
+}
+
+impl Limits {
+    /// The limits of a service with this configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            max_connections: config.max_connections.get(),
+            head_timeout: Duration::from_secs(75),
+            drain_deadline: Duration::from_secs(20),
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = "expected a duration such as 500ms or 5s";
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| expected)?;
+    parsed.try_into().map_err(|_| expected.to_owned())
+}

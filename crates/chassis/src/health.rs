@@ -1,0 +1,78 @@
+//! Health and metrics, for those who run the service.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{Response, StatusCode, header},
+    response::IntoResponse,
+};
+use common::Model;
+use serde::Serialize;
+
+use crate::{
+    app::{App, Service},
+    lifecycle::Phase,
+};
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    service: &'static str,
+    version: &'static str,
+    revision: &'static str,
+    mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<usize>,
+}
+
+/// `GET /health/live`: 200 as long as the process answers. For the container's health check.
+pub(crate) async fn live<M: Model>(State(app): State<App<M>>) -> Response<Body> {
+    health(&app, true).await
+}
+
+/// `GET /health/ready`: 200 while requests may be sent here, 503 before the
+/// collection is loaded and while draining. For the target group.
+pub(crate) async fn ready<M: Model>(State(app): State<App<M>>) -> Response<Body> {
+    let ready = app.lifecycle().phase() == Phase::Ready;
+    health(&app, ready).await
+}
+
+async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
+    let Service { name, version, .. } = app.service();
+    let records = match app.loaded() {
+        Some(store) => Some(store.count().await),
+        None => None,
+    };
+    let health = Health {
+        status: match app.lifecycle().phase() {
+            Phase::Starting => "starting",
+            Phase::Ready => "ready",
+            Phase::Draining | Phase::Stopping => "draining",
+        },
+        service: name,
+        version,
+        revision: Service::REVISION,
+        mode: "read-only",
+        records,
+    };
+    let status = if passed {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(health)).into_response()
+}
+
+/// `GET /metrics`: 200, Prometheus' text format.
+pub(crate) async fn metrics<M: Model>(State(app): State<App<M>>) -> Response<Body> {
+    let text = app.metrics().text(app.sink().dropped());
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response()
+}

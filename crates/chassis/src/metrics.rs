@@ -1,0 +1,152 @@
+//! Metrics, in Prometheus' text format.
+
+use std::sync::OnceLock;
+
+use axum::http::{Method, StatusCode};
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
+};
+
+/// Upper bounds of the duration buckets in seconds. Fixed, so that memory does
+/// not grow with the number of requests.
+const BUCKETS: [f64; 12] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0,
+];
+
+/// The methods that are told apart; the last stands for all others.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OTHER"];
+
+/// The statuses whose counters a route looks up once: all that a service answers.
+const STATUSES: [u16; 16] = [
+    200, 201, 204, 304, 400, 401, 404, 405, 408, 409, 412, 413, 415, 422, 500, 503,
+];
+
+/// The metrics of a service.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    /// Requests that are being answered.
+    pub(crate) in_flight: IntGauge,
+    /// Bytes of bodies handed to clients.
+    pub(crate) response_bytes: IntCounter,
+    /// Records in the collection.
+    pub(crate) records: IntGauge,
+    log_lines_dropped: IntCounter,
+}
+
+/// The metrics of one route, looked up once.
+pub(crate) struct RouteMetrics {
+    label: String,
+    duration: Histogram,
+    /// By method and status, as they come up.
+    requests: [[OnceLock<IntCounter>; STATUSES.len()]; METHODS.len()],
+}
+
+impl Metrics {
+    /// The metrics of a service, all zero.
+    ///
+    /// # Panics
+    /// Never: all names are constants.
+    #[must_use]
+    pub fn new() -> Self {
+        let valid = "the names are constants that a test registers";
+        let metrics = Self {
+            registry: Registry::new(),
+            requests: IntCounterVec::new(
+                Opts::new("http_requests_total", "Requests answered."),
+                &["route", "method", "status"],
+            )
+            .expect(valid),
+            durations: HistogramVec::new(
+                HistogramOpts::new(
+                    "http_request_duration_seconds",
+                    "From a request's head to the end of its answer.",
+                )
+                .buckets(BUCKETS.to_vec()),
+                &["route"],
+            )
+            .expect(valid),
+            in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered.")
+                .expect(valid),
+            response_bytes: IntCounter::new(
+                "http_response_body_bytes_total",
+                "Bytes of bodies handed to clients.",
+            )
+            .expect(valid),
+            records: IntGauge::new("store_records", "Records in the collection.").expect(valid),
+            log_lines_dropped: IntCounter::new(
+                "log_lines_dropped_total",
+                "Log lines dropped because nobody read them.",
+            )
+            .expect(valid),
+        };
+        let all: [Box<dyn prometheus::core::Collector>; 6] = [
+            Box::new(metrics.requests.clone()),
+            Box::new(metrics.durations.clone()),
+            Box::new(metrics.in_flight.clone()),
+            Box::new(metrics.response_bytes.clone()),
+            Box::new(metrics.records.clone()),
+            Box::new(metrics.log_lines_dropped.clone()),
+        ];
+        for collector in all {
+            metrics.registry.register(collector).expect(valid);
+        }
+        metrics
+    }
+
+    /// The metrics of the route with this label.
+    pub(crate) fn route(&self, label: String) -> RouteMetrics {
+        RouteMetrics {
+            duration: self.durations.with_label_values(&[&label]),
+            requests: Default::default(),
+            label,
+        }
+    }
+
+    /// All metrics as text.
+    pub(crate) fn text(&self, log_lines_dropped: u64) -> String {
+        let known = self.log_lines_dropped.get();
+        self.log_lines_dropped
+            .inc_by(log_lines_dropped.saturating_sub(known));
+        let encoder = TextEncoder::new();
+        let text = encoder.encode_to_string(&self.registry.gather());
+        text.unwrap_or_else(|error| format!("# {error}\n"))
+    }
+
+    /// Counts one answer.
+    pub(crate) fn answered(
+        &self,
+        route: &RouteMetrics,
+        method: &Method,
+        status: StatusCode,
+        seconds: f64,
+        body_bytes: u64,
+    ) {
+        let method = METHODS.iter().position(|name| *name == method.as_str());
+        let method = method.unwrap_or(METHODS.len() - 1);
+        let counter = || {
+            self.requests
+                .with_label_values(&[&route.label, METHODS[method], status.as_str()])
+        };
+        match STATUSES.iter().position(|known| *known == status.as_u16()) {
+            Some(status) => route.requests[method][status].get_or_init(counter).inc(),
+            None => counter().inc(),
+        }
+        route.duration.observe(seconds);
+        self.response_bytes.inc_by(body_bytes);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RouteMetrics {
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+}

@@ -1,0 +1,368 @@
+//! The one layer that every request passes through: it gives the request its
+//! id, sets the headers that all answers have, writes the access log and keeps
+//! the metrics. One layer, because each costs about as much as an answer.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+    },
+    response::IntoResponse,
+};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_http::catch_panic::ResponseForPanic;
+use tower_service::Service;
+
+use crate::{
+    connections::Activity,
+    lifecycle::{Lifecycle, Phase},
+    log::Sink,
+    log_line::LogLine,
+    metrics::{Metrics, RouteMetrics},
+    problem::ProblemDetails,
+    request_id::request_id,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
+/// What is logged of a request whose client left before its answer began, as nginx does.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Bytes of a header that the log repeats.
+const LOGGED_BYTES_MAX: usize = 512;
+
+/// Watches over every request that `S` answers.
+#[derive(Clone)]
+pub struct Observe<S> {
+    inner: S,
+    shared: Arc<Shared>,
+    peer: Option<SocketAddr>,
+    activity: Arc<Activity>,
+}
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub sink: Sink,
+    pub metrics: Arc<Metrics>,
+    pub lifecycle: Lifecycle,
+    /// Numbers of routes in `routes`.
+    pub paths: matchit::Router<usize>,
+    /// The last one stands for paths that no route has.
+    pub routes: Vec<RouteMetrics>,
+}
+
+/// Makes a handler's panic a problem.
+#[derive(Clone)]
+pub struct Panicked;
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = axum::body::Body;
+
+    fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> Response<Self::ResponseBody> {
+        // The panic hook has logged what and where.
+        ProblemDetails::internal().into_response()
+    }
+}
+
+impl<S> Observe<S> {
+    pub(crate) fn new(inner: S, shared: Shared) -> Self {
+        Self {
+            inner,
+            shared: Arc::new(shared),
+            peer: None,
+            activity: Arc::new(Activity::new(Instant::now())),
+        }
+    }
+
+    /// The same for one connection.
+    pub(crate) fn for_connection(&self, peer: SocketAddr, activity: Arc<Activity>) -> Self
+    where
+        S: Clone,
+    {
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+            peer: Some(peer),
+            activity,
+        }
+    }
+}
+
+/// A request and its answer. Counted and logged when dropped, which is when the
+/// answer's body has been handed over or the client is gone.
+struct Exchange {
+    shared: Arc<Shared>,
+    activity: Arc<Activity>,
+    began: Instant,
+    method: Method,
+    uri: Uri,
+    route: usize,
+    client: Option<SocketAddr>,
+    request_id: HeaderValue,
+    forwarded_for: Option<HeaderValue>,
+    traceparent: Option<HeaderValue>,
+    amzn_trace_id: Option<HeaderValue>,
+    status: Option<StatusCode>,
+    body_bytes: u64,
+}
+
+impl<S, B, R> hyper::service::Service<Request<B>> for Observe<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    R: Body<Data = Bytes>,
+    B: Send + 'static,
+{
+    type Response = Response<ObservedBody<R>>;
+    type Error = Infallible;
+    type Future = Observed<S::Future>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let exchange = Exchange::begin(self, &request);
+        // A router is always ready.
+        let answer = self.inner.clone().call(request);
+        Observed {
+            answer,
+            exchange: Some(exchange),
+        }
+    }
+}
+
+pin_project! {
+    /// An answer on its way.
+    pub struct Observed<F> {
+        #[pin]
+        answer: F,
+        exchange: Option<Exchange>,
+    }
+}
+
+impl<F, R> Future for Observed<F>
+where
+    F: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = Result<Response<ObservedBody<R>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(response) = ready!(this.answer.poll(cx));
+        let exchange = this
+            .exchange
+            .take()
+            .expect("a future is not polled after its end");
+        Poll::Ready(Ok(exchange.answer(response)))
+    }
+}
+
+impl Exchange {
+    fn begin<S, B>(observe: &Observe<S>, request: &Request<B>) -> Self {
+        let Observe {
+            shared,
+            activity,
+            peer,
+            ..
+        } = observe;
+        activity.request_began();
+        shared.metrics.in_flight.inc();
+        let path = request.uri().path();
+        // One trailing slash is tolerated, as in the router.
+        let path = path
+            .strip_suffix('/')
+            .filter(|path| !path.is_empty())
+            .unwrap_or(path);
+        let headers = request.headers();
+        Self {
+            shared: Arc::clone(shared),
+            activity: Arc::clone(activity),
+            began: Instant::now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            route: shared
+                .paths
+                .at(path)
+                .map_or(shared.routes.len() - 1, |route| *route.value),
+            client: *peer,
+            request_id: request_id(headers.get(REQUEST_ID)),
+            forwarded_for: last(headers, &FORWARDED_FOR),
+            traceparent: headers.get(TRACEPARENT).cloned(),
+            amzn_trace_id: headers.get(AMZN_TRACE_ID).cloned(),
+            status: None,
+            body_bytes: 0,
+        }
+    }
+
+    fn answer<R>(mut self, mut response: Response<R>) -> Response<ObservedBody<R>> {
+        self.status = Some(response.status());
+        let problem = response.extensions_mut().remove::<ProblemDetails>();
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID, self.request_id.clone());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        if self.shared.lifecycle.phase() >= Phase::Draining {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if problem.is_some() {
+            // Of the empty body that stood for the problem.
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        let problem = problem.map(|problem| Bytes::from(problem.json(&self.request_id)));
+        response.map(|body| ObservedBody {
+            body,
+            problem,
+            exchange: self,
+        })
+    }
+
+    /// The address of who sent the request to the load balancer, or to us.
+    fn client(&self) -> String {
+        let forwarded = self.forwarded_for.as_ref().map(HeaderValue::as_bytes);
+        let last = forwarded.and_then(|list| list.rsplit(|byte| *byte == b',').next());
+        match (last, self.client) {
+            (Some(address), _) => String::from_utf8_lossy(address.trim_ascii()).into_owned(),
+            (None, Some(peer)) => peer.ip().to_string(),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn log(&self, status: u16, seconds: f64) {
+        let label = self.shared.routes[self.route].label();
+        let quiet = label.starts_with("/health/") || label == "/metrics";
+        let level = match status {
+            500.. if !quiet => tracing::Level::WARN,
+            _ if quiet => tracing::Level::DEBUG,
+            _ => tracing::Level::INFO,
+        };
+        let enabled = match level {
+            tracing::Level::WARN => tracing::enabled!(target: "access", tracing::Level::WARN),
+            tracing::Level::INFO => tracing::enabled!(target: "access", tracing::Level::INFO),
+            _ => tracing::enabled!(target: "access", tracing::Level::DEBUG),
+        };
+        if !enabled {
+            return;
+        }
+        let sink = &self.shared.sink;
+        let milliseconds = seconds * 1e3;
+        if sink.human() {
+            let (method, uri, bytes) = (&self.method, &self.uri, self.body_bytes);
+            let uri: String = uri
+                .to_string()
+                .chars()
+                .filter(|char| !char.is_control())
+                .collect();
+            let now = common::Timestamp::now();
+            let line = format!(
+                "{now} {level:>5} {method} {uri} {status} {bytes} B {milliseconds:.3} ms\n"
+            );
+            return sink.append(|lines| lines.extend_from_slice(line.as_bytes()));
+        }
+        sink.append(|lines| {
+            let mut line = LogLine::begin(lines, level.as_str(), sink.service());
+            line.text("message", b"request");
+            line.text("requestId", self.request_id.as_bytes());
+            if let Some(traceparent) = &self.traceparent {
+                line.text("traceparent", cut(traceparent));
+            }
+            if let Some(trace_id) = &self.amzn_trace_id {
+                line.text("amznTraceId", cut(trace_id));
+            }
+            line.text("client", self.client().as_bytes());
+            line.text("method", self.method.as_str().as_bytes());
+            line.text("route", label.as_bytes());
+            line.text("path", self.uri.path().as_bytes());
+            line.number("status", status);
+            line.number("bytes", self.body_bytes);
+            line.number("durationMs", format_args!("{milliseconds:.3}"));
+            line.end();
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let seconds = now.duration_since(self.began).as_secs_f64();
+        let Shared {
+            metrics, routes, ..
+        } = &*self.shared;
+        metrics.in_flight.dec();
+        if let Some(status) = self.status {
+            let route = &routes[self.route];
+            metrics.answered(route, &self.method, status, seconds, self.body_bytes);
+        }
+        self.log(
+            self.status
+                .map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16()),
+            seconds,
+        );
+        self.activity.request_ended(now);
+    }
+}
+
+/// The last line of a header that proxies append to.
+fn last(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    headers.get_all(name).iter().next_back().cloned()
+}
+
+fn cut(value: &HeaderValue) -> &[u8] {
+    let bytes = value.as_bytes();
+    &bytes[..bytes.len().min(LOGGED_BYTES_MAX)]
+}
+
+pin_project! {
+    /// An answer's body, counted.
+    pub struct ObservedBody<R> {
+        #[pin]
+        body: R,
+        // Sent instead of `body`.
+        problem: Option<Bytes>,
+        exchange: Exchange,
+    }
+}
+
+impl<R: Body<Data = Bytes>> Body for ObservedBody<R> {
+    type Data = Bytes;
+    type Error = R::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        let this = self.project();
+        let frame = match this.problem.take() {
+            Some(problem) => Some(Ok(Frame::data(problem))),
+            None => ready!(this.body.poll_frame(cx)),
+        };
+        if let Some(Ok(frame)) = &frame {
+            this.exchange.body_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.problem.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.problem {
+            Some(problem) => SizeHint::with_exact(problem.len() as u64),
+            None => self.body.size_hint(),
+        }
+    }
+}

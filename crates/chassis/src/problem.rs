@@ -1,0 +1,122 @@
+//! Problems as answers (RFC 9457), and the only table of their statuses.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
+};
+use common::{MemberError, Problem};
+use serde::Serialize;
+
+/// A problem, on its way to the client.
+#[derive(Debug, Clone)]
+pub(crate) struct ProblemDetails {
+    problem: Problem,
+    detail: Cow<'static, str>,
+    errors: Vec<MemberError>,
+    /// Boxed, since most problems have none.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// The status that a problem is answered with.
+pub(crate) const fn status(problem: Problem) -> StatusCode {
+    match problem {
+        Problem::MalformedJson | Problem::InvalidId | Problem::InvalidParameter => {
+            StatusCode::BAD_REQUEST
+        }
+        Problem::Unauthorized => StatusCode::UNAUTHORIZED,
+        Problem::NotFound => StatusCode::NOT_FOUND,
+        Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Problem::Timeout => StatusCode::REQUEST_TIMEOUT,
+        Problem::Conflict => StatusCode::CONFLICT,
+        Problem::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Problem::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Problem::InvalidRecord => StatusCode::UNPROCESSABLE_ENTITY,
+        Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Problem::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl ProblemDetails {
+    pub fn new(problem: Problem, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            problem,
+            detail: detail.into(),
+            errors: Vec::new(),
+            header: None,
+        }
+    }
+
+    /// A path that no route has.
+    pub fn no_route(path: &str) -> Self {
+        Self::new(Problem::NotFound, format!("no route {path}"))
+    }
+
+    /// A method that the route does not take.
+    pub fn not_allowed(allow: &'static str) -> Self {
+        Self::new(
+            Problem::MethodNotAllowed,
+            format!("this route takes {allow}"),
+        )
+        .with_header(header::ALLOW, HeaderValue::from_static(allow))
+    }
+
+    /// The service cannot answer now, and could soon.
+    pub fn unavailable(detail: &'static str) -> Self {
+        Self::new(Problem::Unavailable, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// A fault of the server. What happened is for the log, not for the client.
+    pub fn internal() -> Self {
+        Self::new(
+            Problem::Internal,
+            "the server failed at this; its log knows more",
+        )
+    }
+
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// The body. The request's id is only known to the layer that sends it.
+    pub fn json(&self, request_id: &HeaderValue) -> Vec<u8> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Members<'a> {
+            r#type: &'static str,
+            title: &'static str,
+            status: u16,
+            detail: &'a str,
+            request_id: &'a str,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            errors: &'a [MemberError],
+        }
+        let members = Members {
+            r#type: self.problem.urn(),
+            title: self.problem.title(),
+            status: status(self.problem).as_u16(),
+            detail: &self.detail,
+            request_id: request_id.to_str().unwrap_or_default(),
+            errors: &self.errors,
+        };
+        serde_json::to_vec(&members).expect("texts and numbers are always JSON")
+    }
+}
+
+impl IntoResponse for ProblemDetails {
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status(self.problem);
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, media_type);
+        headers.extend(self.header.as_deref().cloned());
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,79 @@
+//! The query parameters of lists.
+
+use std::borrow::Cow;
+
+use axum::http::Uri;
+use common::{Id, Model, Problem};
+use store::{Filter, Query};
+
+use crate::problem::ProblemDetails;
+
+/// Records on one page at most.
+pub(crate) const LIMIT_MAX: usize = 1000;
+
+/// Reads `limit`, `after`, `sort` and the model's filters; ignores all others.
+pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
+    let mut query = Query::default();
+    let mut seen = Vec::new();
+    for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+        let index = M::INDEXES.iter().position(|index| index.member == name);
+        if index.is_none() && !matches!(&*name, "limit" | "after" | "sort") {
+            continue;
+        }
+        if seen.contains(&name) {
+            return Err(invalid(&name, "expected only once"));
+        }
+        match (index, &*name) {
+            (Some(index), _) => {
+                let key = M::INDEXES[index].parse(&value);
+                let key = key.ok_or_else(|| invalid(&name, "expected an id"))?;
+                query.filters.push(Filter { index, key });
+            }
+            (None, "limit") => query.limit = Some(limit(&value)?),
+            (None, "after") => {
+                let id = value.parse::<Id<M>>();
+                let id = id.map_err(|_| invalid(&name, "expected an id"))?;
+                query.after = Some(id.get());
+            }
+            (None, _) => query.descending = descending(&value)?,
+        }
+        seen.push(name);
+    }
+    Ok(query)
+}
+
+fn limit(value: &str) -> Result<usize, ProblemDetails> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let limit = value
+        .parse()
+        .ok()
+        .filter(|limit| digits && (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| invalid("limit", "expected an integer from 1 to 1000"))
+}
+
+fn descending(value: &str) -> Result<bool, ProblemDetails> {
+    match value {
+        "id" => Ok(false),
+        "-id" => Ok(true),
+        _ => Err(invalid("sort", "expected id or -id")),
+    }
+}
+
+fn invalid(name: &str, expected: &str) -> ProblemDetails {
+    ProblemDetails::new(
+        Problem::InvalidParameter,
+        format!("query parameter {name}: {expected}"),
+    )
+}
+
+/// The value of a `Link` header that leads to what comes after `after`.
+pub(crate) fn next_link<M: Model>(uri: &Uri, after: u64) -> String {
+    let known = |name: &Cow<'_, str>| {
+        matches!(&**name, "limit" | "sort") || M::INDEXES.iter().any(|index| index.member == name)
+    };
+    let mut next = form_urlencoded::Serializer::new(String::new());
+    let given = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    next.extend_pairs(given.filter(|(name, _)| known(name)));
+    next.append_pair("after", &after.to_string());
+    format!("<{}?{}>; rel=\"next\"", uri.path(), next.finish())
+}

@@ -1,0 +1,99 @@
+//! From the command line to the exit code.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches};
+use common::Model;
+use store::Store;
+use tokio::net::TcpListener;
+
+use crate::{
+    app::{App, Service},
+    config::{Arguments, Command, Config, Limits},
+    healthcheck,
+    lifecycle::{self, Signals},
+    log,
+    routes::Routes,
+    server,
+};
+
+/// Runs a service of `M` whose routes `routes` completes. Returns when it has
+/// stopped, or cannot start; why is on standard error.
+pub fn run<M: Model>(service: Service, routes: fn(Routes<M>) -> Routes<M>) -> ExitCode {
+    let arguments = parse(service);
+    let ran = match arguments.command {
+        Some(Command::Healthcheck) => healthcheck::check(&arguments.config),
+        None => serve(service, &arguments.config, routes),
+    };
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error:#}", service.name);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(service: Service) -> Arguments {
+    let version = format!("{} ({})", service.version, Service::REVISION);
+    let matches = Arguments::command()
+        .name(service.name)
+        .version(version)
+        .about(service.about)
+        .get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn serve<M: Model>(
+    service: Service,
+    config: &Config,
+    routes: fn(Routes<M>) -> Routes<M>,
+) -> anyhow::Result<()> {
+    let sink = log::install(service.name)?;
+    // Each service has a fraction of a core: a second thread would only add switches.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(async {
+        let signals = Signals::new().context("taking over signals")?;
+        let address = config.address();
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on {address}; choose another with --port or PORT")
+        })?;
+        let app = App::<M>::new(service, sink.clone());
+        let observed = routes(Routes::new(app.clone())).into_service();
+        tracing::info!(addr = %listener.local_addr()?, "listening");
+        let limits = Limits::new(config);
+        let lifecycle = app.lifecycle().clone();
+        let serving = server::serve(listener, observed, &limits, &lifecycle);
+        let ending = lifecycle::end(&lifecycle, signals, config.drain_delay);
+        let loading = load(&app, config);
+        let living = async {
+            loading.await?;
+            std::future::pending::<anyhow::Result<()>>().await
+        };
+        tokio::select! {
+            () = serving => Ok(()),
+            () = ending => Ok(()),
+            failed = living => failed,
+        }
+    });
+    // Tasks that are left, if any, have had their time.
+    runtime.shutdown_background();
+    if served.is_ok() {
+        tracing::info!("stopped");
+    }
+    sink.flush();
+    served
+}
+
+/// Loads the collection, while health checks are answered already.
+async fn load<M: Model>(app: &App<M>, config: &Config) -> anyhow::Result<()> {
+    let path = config.db.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&path)).await??;
+    let records = store.count().await;
+    app.ready(store).await;
+    tracing::info!(records, db = %config.db.display(), mode = "read-only", "ready");
+    Ok(())
+}
