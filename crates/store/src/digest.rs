@@ -1,7 +1,8 @@
 //! Digests of contents.
 
-use std::fmt;
+use std::{fmt, num::ParseIntError, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A digest of a record's or a list's contents: equal contents have equal
@@ -15,9 +16,37 @@ impl Digest {
     }
 }
 
+impl From<u128> for Digest {
+    fn from(value: u128) -> Self {
+        Self(value)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 
@@ -48,6 +77,12 @@ impl Summary {
         self.count += other.count;
         self.bytes += other.bytes;
         self.digest.0 = self.digest.0.wrapping_add(other.digest.0);
+    }
+
+    pub fn remove(&mut self, other: Self) {
+        self.count -= other.count;
+        self.bytes -= other.bytes;
+        self.digest.0 = self.digest.0.wrapping_sub(other.digest.0);
     }
 
     /// Bytes of the records as a JSON array.

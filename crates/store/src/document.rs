@@ -1,11 +1,18 @@
 //! The text of a `db.json`: an object whose member named like the collection
 //! holds the records; all other members are somebody else's.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{self, Write},
+};
 
-use common::Model;
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess};
-use serde_json::value::RawValue;
+use common::{Id, Model};
+use serde::{
+    Deserialize,
+    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess},
+};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     error::DocumentError,
@@ -16,22 +23,113 @@ use crate::{
 /// Bytes that one record may have.
 const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Reads a whole `db.json`.
-///
-/// # Errors
-/// The first thing that is not as it should be.
-pub(crate) fn parse<M: Model>(bytes: &[u8]) -> Result<State<M>, DocumentError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
-    let mut reader = Reader::<M>::new(text);
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let parsed = reader
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end());
-    match (reader.fault.take(), parsed) {
-        (Some(fault), _) => Err(fault),
-        (None, Err(error)) => Err(DocumentError::json(bytes, 0, &error)),
-        (None, Ok(())) => reader.finish(),
+/// Key under which the highest ids ever given are kept, by collection, where
+/// the records that are left do not tell: `"lastIds": {"users": 12}`.
+const LAST_IDS: &str = "lastIds";
+
+/// A `db.json` in memory.
+pub(crate) struct Document<M> {
+    pub state: State<M>,
+    pub others: Others,
+    /// Whether the records had no ids of their own.
+    pub numbered: bool,
+}
+
+/// The members of a `db.json` that are not the collection, as they were found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Others {
+    /// In file order. The collection comes after the first `before` of them.
+    members: Vec<(String, Box<RawValue>)>,
+    before: usize,
+    last_ids: Map<String, Value>,
+}
+
+impl<M: Model> Document<M> {
+    /// What is served when there is no file yet.
+    pub fn empty() -> Self {
+        Self {
+            state: State::new(),
+            others: Others::default(),
+            numbered: false,
+        }
+    }
+
+    /// Reads a whole `db.json`.
+    ///
+    /// # Errors
+    /// The first thing that is not as it should be.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
+        let mut reader = Reader::<M>::new(text);
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let parsed = reader
+            .deserialize(&mut deserializer)
+            .and_then(|()| deserializer.end());
+        match (reader.fault.take(), parsed) {
+            (Some(fault), _) => Err(fault),
+            (None, Err(error)) => Err(DocumentError::json(bytes, 0, &error)),
+            (None, Ok(())) => reader.finish(),
+        }
+    }
+}
+
+impl Others {
+    /// Writes a `db.json` of these records, one a line.
+    ///
+    /// # Errors
+    /// What `out` says.
+    pub fn write<M: Model>(&self, state: &State<M>, out: &mut impl Write) -> io::Result<()> {
+        let last_ids = self.last_ids(state);
+        let mut separator = "{\n";
+        let mut member = |out: &mut dyn Write, name: &str| {
+            let name = serde_json::to_string(name)?;
+            write!(out, "{separator}  {name}: ")?;
+            separator = ",\n";
+            io::Result::Ok(())
+        };
+        let (before, after) = self.members.split_at(self.before);
+        for (name, value) in before {
+            member(out, name)?;
+            write!(out, "{value}")?;
+        }
+        member(out, M::COLLECTION)?;
+        let mut between = "[\n    ";
+        let mut next = state.pages.first();
+        while let Some(place) = next {
+            out.write_all(between.as_bytes())?;
+            out.write_all(state.pages.record(place))?;
+            between = ",\n    ";
+            next = state.pages.next(place);
+        }
+        write!(
+            out,
+            "{}",
+            if state.summary.count == 0 {
+                "[]"
+            } else {
+                "\n  ]"
+            }
+        )?;
+        for (name, value) in after {
+            member(out, name)?;
+            write!(out, "{value}")?;
+        }
+        if !last_ids.is_empty() {
+            member(out, LAST_IDS)?;
+            serde_json::to_writer(&mut *out, &last_ids)?;
+        }
+        writeln!(out, "\n}}")
+    }
+
+    /// The last ids that the records do not tell.
+    fn last_ids<M: Model>(&self, state: &State<M>) -> Map<String, Value> {
+        let mut last_ids = self.last_ids.clone();
+        let highest = state.pages.last().map_or(0, |place| state.pages.id(place));
+        if highest < state.last_id || last_ids.contains_key(M::COLLECTION) {
+            last_ids.insert(M::COLLECTION.to_owned(), state.last_id.into());
+        }
+        last_ids
     }
 }
 
@@ -48,6 +146,7 @@ struct Reader<'a, M> {
     /// What is wrong with a record. serde's own error would lose the place.
     fault: Option<DocumentError>,
     json: Vec<u8>,
+    others: Others,
 }
 
 struct Late<M> {
@@ -67,6 +166,7 @@ impl<'a, M: Model> Reader<'a, M> {
             late: Vec::new(),
             fault: None,
             json: Vec::new(),
+            others: Others::default(),
         }
     }
 
@@ -123,7 +223,7 @@ impl<'a, M: Model> Reader<'a, M> {
         check_unique(self.loader.state(), record).map_err(|detail| self.fault(offset, detail))
     }
 
-    fn finish(self) -> Result<State<M>, DocumentError> {
+    fn finish(self) -> Result<Document<M>, DocumentError> {
         let at = |offset, detail: String| DocumentError::at(self.text.as_bytes(), offset, detail);
         if !self.found {
             let expected = format!("expected a member \"{}\" with an array", M::COLLECTION);
@@ -141,9 +241,16 @@ impl<'a, M: Model> Reader<'a, M> {
                 ));
             }
             check_unique(&state, &late.record).map_err(|detail| at(late.offset, detail))?;
-            state.insert(late.id, &late.json, &late.record);
+            state.put(late.id, &late.json, &late.record);
         }
-        Ok(state)
+        if let Some(last_id) = self.others.last_ids.get(M::COLLECTION) {
+            state.last_id = last_id.as_u64().unwrap_or(0).max(state.last_id);
+        }
+        Ok(Document {
+            state,
+            others: self.others,
+            numbered: self.ids_given == Some(false),
+        })
     }
 }
 
@@ -182,16 +289,38 @@ impl<'a, M: Model> de::Visitor<'a> for &mut Reader<'a, M> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Cow<'a, str>>()? {
-            if key != M::COLLECTION {
-                map.next_value::<IgnoredAny>()?;
+            if key == LAST_IDS {
+                self.others.last_ids = map.next_value_seed(LastIds)?;
+            } else if key != M::COLLECTION {
+                let other = map.next_value::<&RawValue>()?.to_owned();
+                self.others.members.push((key.into_owned(), other));
             } else if std::mem::replace(&mut self.found, true) {
                 let twice = format!("expected \"{}\" only once", M::COLLECTION);
                 return Err(de::Error::custom(twice));
             } else {
+                self.others.before = self.others.members.len();
                 map.next_value_seed(Records(self))?;
             }
         }
         Ok(())
+    }
+}
+
+/// The object of last ids.
+struct LastIds;
+
+impl<'a> DeserializeSeed<'a> for LastIds {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let last_ids = Map::<String, Value>::deserialize(deserializer)?;
+        let valid = |id: &Value| id.as_u64().is_some_and(|id| id <= Id::<()>::MAX);
+        if let Some((name, _)) = last_ids.iter().find(|(_, id)| !valid(id)) {
+            return Err(de::Error::custom(format!(
+                "expected the last id given in {name}"
+            )));
+        }
+        Ok(last_ids)
     }
 }
 
@@ -241,7 +370,7 @@ mod tests {
     }
 
     fn refused<M: Model>(text: &str) -> String {
-        parse::<M>(text.as_bytes())
+        Document::<M>::parse(text.as_bytes())
             .err()
             .expect("refused")
             .to_string()
@@ -253,7 +382,10 @@ mod tests {
             { "zeal" : 1.50, "id": 1, "username": "finn", "name": "F", "bio": "", "x": {"b": [1, 2]} } ] } "#;
         let expected =
             r#"{"zeal":1.50,"id":1,"username":"finn","name":"F","bio":"","x":{"b":[1,2]}}"#;
-        assert_eq!(texts(&parse::<User>(text.as_bytes()).unwrap()), [expected]);
+        assert_eq!(
+            texts(&Document::<User>::parse(text.as_bytes()).unwrap().state),
+            [expected]
+        );
     }
 
     #[test]
@@ -264,7 +396,10 @@ mod tests {
             r#"{"id":1,"thread":2,"text":"a","user":1}"#,
             r#"{"id":2,"thread":1,"text":"b","user":1}"#,
         ];
-        assert_eq!(texts(&parse::<Post>(text.as_bytes()).unwrap()), expected);
+        assert_eq!(
+            texts(&Document::<Post>::parse(text.as_bytes()).unwrap().state),
+            expected
+        );
     }
 
     #[test]
@@ -272,7 +407,7 @@ mod tests {
         let posts =
             [7, 3, 9, 1].map(|id| format!(r#"{{"id":{id},"thread":1,"text":"t","user":1}}"#));
         let text = format!(r#"{{"posts":[{}]}}"#, posts.join(","));
-        let state = parse::<Post>(text.as_bytes()).unwrap();
+        let state = Document::<Post>::parse(text.as_bytes()).unwrap().state;
         assert_eq!(texts(&state), [3, 1, 0, 2].map(|at| posts[at].clone()));
         let key = common::Key::Id(1);
         assert_eq!(*state.posting(0, &key).unwrap().ids, [1, 3, 7, 9]);
@@ -374,7 +509,7 @@ mod tests {
             refused::<Post>(mixed),
             "line 1, column 44: expected either every record with an id or none"
         );
-        let binary = parse::<User>(b"{\"users\": [\n\xff]}")
+        let binary = Document::<User>::parse(b"{\"users\": [\n\xff]}")
             .err()
             .unwrap()
             .to_string();

@@ -2,6 +2,10 @@
 
 use std::{io, path::PathBuf};
 
+use common::MemberError;
+
+pub use crate::journal::JournalError;
+
 /// Why a collection cannot be opened. Nothing on disk was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -19,6 +23,48 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// The journal is damaged.
+    #[error("{path}, {error}; restore it and the file it belongs to from a backup, or, to lose what it holds, move it away: mv '{path}' '{path}.damaged'", path = .path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong, and where.
+        error: JournalError,
+    },
+    /// The journal holds changes to another `db.json`.
+    #[error("{} is not the file that {journal} belongs to; put that file back, or, to go on with this one and lose what the journal holds, move it away: mv '{journal}' '{journal}.old'", .path.display(), journal = .journal.display())]
+    ForeignJournal {
+        /// The `db.json`.
+        path: PathBuf,
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// Another process writes this file.
+    #[error("another process writes {}; stop it, or start this one without a write token to read alone", .path.display())]
+    Locked {
+        /// The `db.json`.
+        path: PathBuf,
+    },
+    /// The file is on a file system that cannot be written.
+    #[error("{} is on a read-only file system", .path.display())]
+    ReadOnlyFileSystem {
+        /// The `db.json`.
+        path: PathBuf,
+    },
+    /// The file itself is a mount point, so that no new one can take its name.
+    #[error("{} is mounted as a single file and cannot be replaced; mount its directory instead, and name the file there with --db or DB_PATH", .path.display())]
+    SingleFileMount {
+        /// The `db.json`.
+        path: PathBuf,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}: {source}; give this user the directory, or start without a write token to read alone", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The file is not a collection of the model's records.
     #[error("{}, {fault}; mend the file and start again", .path.display())]
     Document {
@@ -27,6 +73,41 @@ pub enum OpenError {
         /// What is wrong, and where.
         fault: DocumentError,
     },
+}
+
+/// Why a write was not done. The collection is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// There is no such record.
+    #[error("the record does not exist")]
+    NotFound,
+    /// The record is not the one that the precondition names.
+    #[error("the record is not, or no longer, as the precondition says")]
+    PreconditionFailed,
+    /// Another record has this unique member.
+    #[error("record {holder} has this {member} already")]
+    Conflict {
+        /// The member.
+        member: &'static str,
+        /// The other record's id.
+        holder: u64,
+    },
+    /// The words make no record.
+    #[error("the members make no record")]
+    Invalid(Vec<MemberError>),
+    /// Every id has been given.
+    #[error("all ids have been given")]
+    NoMoreIds,
+    /// The disk failed, or db.json was changed by someone else: no write is
+    /// taken until the next start. Reads go on.
+    #[error("the store refuses writes until it is started again")]
+    Refused,
+}
+
+impl From<Vec<MemberError>> for WriteError {
+    fn from(errors: Vec<MemberError>) -> Self {
+        Self::Invalid(errors)
+    }
 }
 
 /// What is wrong with the text of a `db.json`, and where.

@@ -1,6 +1,9 @@
 //! Which records have which value in an indexed member.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use common::Key;
 
@@ -38,6 +41,20 @@ impl KeyMap {
             _ => ids.push(id),
         }
         posting.summary.add(summary);
+    }
+
+    pub fn remove(&mut self, key: Key, id: u64, summary: Summary) {
+        let Entry::Occupied(mut entry) = self.postings.entry(key) else {
+            return;
+        };
+        let posting = entry.get_mut();
+        if let Ok(at) = posting.ids.binary_search(&id) {
+            Arc::make_mut(&mut posting.ids).remove(at);
+            posting.summary.remove(summary);
+        }
+        if posting.ids.is_empty() {
+            entry.remove();
+        }
     }
 
     /// Gives back the room that growing left unused.

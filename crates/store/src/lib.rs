@@ -4,20 +4,31 @@
 //! bytes. Look-ups by id and by the members a model indexes do not scan, and
 //! lists are streamed from the same bytes. Knows no HTTP.
 
+mod batch;
 mod digest;
+mod disk;
 mod document;
+mod edit;
 mod error;
 mod index;
+mod journal;
 mod list;
+mod merge;
 mod minify;
+mod mount;
 mod page;
 mod pages;
+mod recovery;
 mod rows;
 mod state;
 mod store;
+mod writer;
 
+pub use batch::Precondition;
 pub use digest::Digest;
-pub use error::{DocumentError, OpenError};
+pub use edit::Object;
+pub use error::{DocumentError, JournalError, OpenError, WriteError};
 pub use list::{Filter, Frames, List, Query};
+pub use mount::mount_point;
 pub use state::Record;
-pub use store::Store;
+pub use store::{Status, Store};

@@ -190,7 +190,7 @@ mod tests {
     use common::Post;
 
     use super::*;
-    use crate::document;
+    use crate::document::Document;
 
     /// Posts 10, 20, .. of thread 1 to 3 and user 1 to 7 in turn, over several pages.
     fn posts(count: u64) -> State<Post> {
@@ -200,7 +200,9 @@ mod tests {
             format!(r#"{{"id":{id},"thread":{thread},"text":"{text}","user":{user}}}"#)
         };
         let posts: Vec<_> = (1..=count).map(post).collect();
-        document::parse(format!("{{\"posts\":[{}]}}", posts.join(",")).as_bytes()).unwrap()
+        Document::parse(format!("{{\"posts\":[{}]}}", posts.join(",")).as_bytes())
+            .unwrap()
+            .state
     }
 
     /// The ids that the list's JSON holds, checked against its length.
@@ -339,7 +341,7 @@ mod tests {
         let mut state = posts(300);
         let list = state.list(&Query::default());
         let json = br#"{"id":5,"thread":1,"text":"new","user":1}"#;
-        state.insert(5, json, &serde_json::from_slice(json).unwrap());
+        state.put(5, json, &serde_json::from_slice(json).unwrap());
         assert_eq!(ids(list).len(), 300);
         assert_eq!(ids(state.list(&Query::default())).len(), 301);
     }

@@ -145,6 +145,13 @@ impl Pages {
         self.rebuild(at, Some((id, record)), id);
     }
 
+    /// Takes the record with this id out.
+    pub fn remove(&mut self, id: u64) {
+        if let Some(at) = self.home(id) {
+            self.rebuild(at, None, id);
+        }
+    }
+
     /// Replaces a page by one or more that hold the same records but for `id`,
     /// which is `new` or gone.
     fn rebuild(&mut self, at: usize, mut new: Option<(u64, &[u8])>, id: u64) {

@@ -59,11 +59,29 @@ impl<M: Model> State<M> {
         self.indexes[index].get(key)
     }
 
-    /// Puts a record in that is not there yet.
-    pub fn insert(&mut self, id: u64, json: &[u8], record: &M) {
+    /// Puts a record in, in place of the one with the same id if there is one.
+    pub fn put(&mut self, id: u64, json: &[u8], record: &M) {
+        self.forget(id);
         let summary = Summary::of(json);
         Arc::make_mut(&mut self.pages).put(id, json);
         self.account(id, summary, record);
+    }
+
+    /// Takes a record out. Its id is never given again.
+    pub fn remove(&mut self, id: u64) {
+        self.forget(id);
+        Arc::make_mut(&mut self.pages).remove(id);
+    }
+
+    /// Takes a record out of everything but the pages.
+    fn forget(&mut self, id: u64) {
+        let Some(json) = self.get(id) else { return };
+        let summary = Summary::of(&json);
+        let record: M = serde_json::from_slice(&json).expect("what is stored was read as a record");
+        for (index, keys) in M::INDEXES.iter().zip(&mut self.indexes) {
+            keys.remove(index.key(&record), id, summary);
+        }
+        self.summary.remove(summary);
     }
 
     fn account(&mut self, id: u64, summary: Summary, record: &M) {

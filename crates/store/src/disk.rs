@@ -1,0 +1,105 @@
+//! What the store asks of a disk.
+//!
+//! A trait, because the tests put a disk behind it that loses what was not
+//! synced, tears writes and fails on demand.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::Path,
+};
+
+/// A disk with files and a directory that must be synced each on their own.
+pub(crate) trait Disk: Send + Sync {
+    /// A file's whole contents; `None` when there is no such file.
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// Creates an empty file, in place of one that is there.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Opens a file for writing.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Gives `from` the name `to`, atomically, in place of the file there.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the names of the files beside `path` durable.
+    fn sync_directory_of(&self, path: &Path) -> io::Result<()>;
+    /// What tells whether someone else has changed the file since.
+    fn version(&self, path: &Path) -> io::Result<Option<Version>>;
+}
+
+/// An open file. Dropping it closes it.
+pub(crate) trait DiskFile: Send {
+    /// Writes all of `bytes` at this offset.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes all that was written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file's identity and last change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version {
+    pub inode: u64,
+    pub bytes: u64,
+    /// Seconds and nanoseconds of the last modification.
+    pub modified: (i64, i64),
+}
+
+/// The system's file system.
+pub(crate) struct FileSystem;
+
+impl Disk for FileSystem {
+    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        absent_is_none(fs::read(path))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(File::create(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
+        File::open(directory_of(path))?.sync_all()
+    }
+
+    fn version(&self, path: &Path) -> io::Result<Option<Version>> {
+        let metadata = absent_is_none(fs::metadata(path))?;
+        Ok(metadata.map(|metadata| Version {
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }))
+    }
+}
+
+impl DiskFile for File {
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        // Of the metadata, only what is needed to read the data back.
+        self.sync_data()
+    }
+}
+
+/// The directory that holds the file at `path`.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    }
+}
+
+fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,288 @@
+//! What a client's words make of a record: the rules for new, replaced and
+//! patched records, as plain functions of the record and the words.
+
+use common::{MemberError, Model, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::merge::merge;
+
+/// A JSON object whose members keep their order.
+pub type Object = Map<String, Value>;
+
+/// Members that only the server sets.
+const SERVERS: [&str; 3] = ["id", "createdAt", "updatedAt"];
+
+type Edited = Result<Object, Vec<MemberError>>;
+
+/// The record that a client's new members make.
+///
+/// # Errors
+/// Every member that is missing, unknown, the server's, or not as it should be.
+pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Edited {
+    let mut errors = Vec::new();
+    for name in members.keys() {
+        if SERVERS.contains(&&**name) {
+            errors.push(MemberError::new(name, "is set by the server; leave it out"));
+        } else if !M::MEMBERS.contains(&&**name) {
+            errors.push(unknown::<M>(name));
+        }
+    }
+    let record = assemble::<M>(members, &Object::new(), id, &mut errors);
+    finish(record, errors, Some(now.to_string().into()), now)
+}
+
+/// The record that a client's members make of the current one. Members that
+/// only the file knows stay unless the client names them.
+///
+/// # Errors
+/// As [`created`], and every change of what only the server sets.
+pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timestamp) -> Edited {
+    let mut errors = Vec::new();
+    for (name, value) in members {
+        if SERVERS.contains(&&**name) {
+            if current.get(name) != Some(value) {
+                errors.push(MemberError::new(
+                    name,
+                    "is set by the server; repeat it as it is, or leave it out",
+                ));
+            }
+        } else if !M::MEMBERS.contains(&&**name) && !current.contains_key(name) {
+            errors.push(unknown::<M>(name));
+        }
+    }
+    let mut extras = current.clone();
+    extras.extend(
+        members
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    edited::<M>(current, members, &extras, errors, now)
+}
+
+/// The record that a client's merge patch makes of the current one.
+///
+/// # Errors
+/// As [`replaced`], and a patch that is no object.
+pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp) -> Edited {
+    let Value::Object(patch) = patch else {
+        let detail = "expected an object with the members to change".to_owned();
+        return Err(vec![MemberError {
+            pointer: String::new(),
+            detail,
+        }]);
+    };
+    let mut errors = Vec::new();
+    let mut members = current.clone();
+    for (name, value) in patch {
+        let before = members.shift_remove(name);
+        let known = before.is_some() || M::MEMBERS.contains(&&**name);
+        let after = merge(before.clone(), value.clone());
+        if SERVERS.contains(&&**name) {
+            if before != after {
+                errors.push(MemberError::new(
+                    name,
+                    "is set by the server; repeat it as it is, or leave it out",
+                ));
+            }
+        } else if !known {
+            errors.push(unknown::<M>(name));
+        }
+        members.extend(after.map(|value| (name.clone(), value)));
+    }
+    edited::<M>(current, &members, &members, errors, now)
+}
+
+/// The current record with these members and extras, or as it is when nothing changes.
+fn edited<M: Model>(
+    current: &Object,
+    members: &Object,
+    extras: &Object,
+    mut errors: Vec<MemberError>,
+    now: Timestamp,
+) -> Edited {
+    let id = current
+        .get("id")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    let record = assemble::<M>(members, extras, id, &mut errors);
+    // Order apart, as in JSON.
+    let without_times = |record: &Object| {
+        let own = record
+            .iter()
+            .filter(|(name, _)| !matches!(&***name, "createdAt" | "updatedAt"));
+        own.map(|(name, value)| (name.clone(), value.clone()))
+            .collect::<Object>()
+    };
+    if errors.is_empty() && without_times(&record) == without_times(current) {
+        return Ok(current.clone());
+    }
+    finish(record, errors, current.get("createdAt").cloned(), now)
+}
+
+/// The id, the model's members in its order, and what else there is of `extras`.
+fn assemble<M: Model>(
+    members: &Object,
+    extras: &Object,
+    id: u64,
+    errors: &mut Vec<MemberError>,
+) -> Object {
+    let mut record = Object::new();
+    record.insert("id".to_owned(), id.into());
+    for name in M::MEMBERS {
+        match members.get(*name) {
+            None => errors.push(MemberError::new(name, "is required")),
+            Some(value) => {
+                if let Some(Err(expected)) = M::check(name, value) {
+                    errors.push(MemberError::new(name, expected));
+                }
+                record.insert((*name).to_owned(), value.clone());
+            }
+        }
+    }
+    let own = |name: &str| SERVERS.contains(&name) || M::MEMBERS.contains(&name);
+    let extras = extras.iter().filter(|(name, _)| !own(name));
+    record.extend(extras.map(|(name, value)| (name.clone(), value.clone())));
+    record
+}
+
+fn finish(
+    mut record: Object,
+    errors: Vec<MemberError>,
+    created_at: Option<Value>,
+    now: Timestamp,
+) -> Edited {
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    record.extend(created_at.map(|created_at| ("createdAt".to_owned(), created_at)));
+    record.insert("updatedAt".to_owned(), now.to_string().into());
+    Ok(record)
+}
+
+fn unknown<M: Model>(name: &str) -> MemberError {
+    MemberError::new(
+        name,
+        format!(
+            "is no member of a {}; it has {}",
+            M::SINGULAR,
+            M::MEMBERS.join(", ")
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use common::User;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Object {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn finn() -> Object {
+        object(json!({
+            "id": 7, "username": "finn", "name": "Finn", "bio": "", "createdAt": "2026-03-04T09:12:33.120Z",
+            "badge": {"level": 1, "colour": "green"}
+        }))
+    }
+
+    fn pointers(edited: Edited) -> Vec<String> {
+        edited
+            .unwrap_err()
+            .into_iter()
+            .map(|error| error.pointer)
+            .collect()
+    }
+
+    #[test]
+    fn a_new_record_has_its_members_in_order_and_times() {
+        let now = Timestamp::now();
+        let members = object(json!({"bio": "b", "name": "Finn", "username": "finn"}));
+        let record = created::<User>(&members, 9, now).unwrap();
+        let names: Vec<_> = record.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            ["id", "username", "name", "bio", "createdAt", "updatedAt"]
+        );
+        assert_eq!(record["createdAt"], now.to_string());
+    }
+
+    #[test]
+    fn every_fault_of_a_new_record_is_named() {
+        let members =
+            object(json!({"id": 1, "username": "F", "name": 7, "x/y": 1, "updatedAt": null}));
+        let errors = pointers(created::<User>(&members, 9, Timestamp::now()));
+        assert_eq!(
+            errors,
+            ["/id", "/x~1y", "/updatedAt", "/username", "/name", "/bio"]
+        );
+    }
+
+    #[test]
+    fn a_replaced_record_keeps_what_only_the_file_knows() {
+        let now = Timestamp::now();
+        let members = object(json!({"username": "finn", "name": "F", "bio": "", "id": 7}));
+        let record = replaced::<User>(&finn(), &members, now).unwrap();
+        assert_eq!(record["badge"]["level"], 1);
+        assert_eq!(record["createdAt"], "2026-03-04T09:12:33.120Z");
+        assert_eq!(record["updatedAt"], now.to_string());
+        let mut named = members.clone();
+        named.insert("badge".into(), json!("none"));
+        assert_eq!(
+            replaced::<User>(&finn(), &named, now).unwrap()["badge"],
+            "none"
+        );
+    }
+
+    #[test]
+    fn what_only_the_server_sets_cannot_be_changed() {
+        let now = Timestamp::now();
+        for (name, value) in [
+            ("id", json!(8)),
+            ("createdAt", json!(null)),
+            ("updatedAt", json!("x")),
+        ] {
+            let mut members = finn();
+            members.insert(name.into(), value.clone());
+            assert_eq!(
+                pointers(replaced::<User>(&finn(), &members, now)),
+                [format!("/{name}")]
+            );
+            if name != "updatedAt" {
+                let patch = json!({name: value});
+                assert_eq!(
+                    pointers(patched::<User>(&finn(), &patch, now)),
+                    [format!("/{name}")]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_merges() {
+        let now = Timestamp::now();
+        let patch = |patch: Value| patched::<User>(&finn(), &patch, now);
+        assert_eq!(patch(json!({"name": "F"})).unwrap()["name"], "F");
+        assert_eq!(
+            patch(json!({"badge": {"level": 2}})).unwrap()["badge"],
+            json!({"colour": "green", "level": 2})
+        );
+        assert!(!patch(json!({"badge": null})).unwrap().contains_key("badge"));
+        assert_eq!(pointers(patch(json!({"name": null}))), ["/name"]);
+        assert_eq!(pointers(patch(json!({"colour": null}))), ["/colour"]);
+        assert_eq!(pointers(patch(json!([]))), [""]);
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_leaves_the_record_as_it_is() {
+        let now = Timestamp::now();
+        assert_eq!(patched::<User>(&finn(), &json!({}), now).unwrap(), finn());
+        assert_eq!(
+            patched::<User>(&finn(), &json!({"id": 7, "name": "Finn"}), now).unwrap(),
+            finn()
+        );
+        assert_eq!(replaced::<User>(&finn(), &finn(), now).unwrap(), finn());
+    }
+}

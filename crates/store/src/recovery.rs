@@ -1,0 +1,182 @@
+//! From the files to the collection as it was at the last acknowledged write.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use common::Model;
+
+use crate::{
+    digest::Digest,
+    disk::{Disk, Version},
+    document::Document,
+    error::OpenError,
+    journal::{Batch, Change, Journal, JournalError},
+};
+
+/// What the files say.
+pub(crate) struct Recovered<M> {
+    /// The collection with all that the journal adds to `db.json`.
+    pub document: Document<M>,
+    /// The `db.json`; `None` when there is none.
+    pub base: Option<Base>,
+    /// The journal of this `db.json`, if there is one.
+    pub journal: Option<Found>,
+}
+
+/// The `db.json` that was read.
+pub(crate) struct Base {
+    pub digest: Digest,
+    pub version: Option<Version>,
+}
+
+/// The journal that was read.
+pub(crate) struct Found {
+    /// Batches in it, checkpoints included.
+    pub batches: u64,
+    /// Batches that `db.json` does not hold yet.
+    pub replayed: usize,
+    /// Where its last whole line ends.
+    pub end: u64,
+    /// Bytes behind that, of a batch that was never acknowledged.
+    pub torn_bytes: usize,
+}
+
+/// The file beside `db.json` whose name has this ending.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Where the journal of the `db.json` at `path` is.
+pub(crate) fn journal_path(path: &Path) -> PathBuf {
+    beside(path, ".journal")
+}
+
+/// Loads `db.json` and replays its journal in memory. Changes nothing on disk.
+///
+/// # Errors
+/// When a file cannot be read, is damaged, or the two do not belong together.
+pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovered<M>, OpenError> {
+    let read = |path: &Path| {
+        let read = disk.read(path);
+        read.map_err(|source| OpenError::Read {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let version = disk.version(path).map_err(|source| OpenError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let bytes = read(path)?;
+    let mut document = match &bytes {
+        Some(bytes) => Document::parse(bytes).map_err(|fault| OpenError::Document {
+            path: path.to_owned(),
+            fault,
+        })?,
+        None => Document::empty(),
+    };
+    let base = bytes.map(|bytes| Base {
+        digest: Digest::of(&bytes),
+        version,
+    });
+    let journal_path = journal_path(path);
+    let damaged = |error| OpenError::Journal {
+        path: journal_path.clone(),
+        error,
+    };
+    let journal = match read(&journal_path)? {
+        Some(bytes) => Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?,
+        None => None,
+    };
+    let Some(journal) = journal else {
+        return Ok(Recovered {
+            document,
+            base,
+            journal: None,
+        });
+    };
+    let Some(skip) = journal.contained_in(base.as_ref().map(|base| base.digest)) else {
+        if !journal
+            .batches
+            .iter()
+            .any(|batch| matches!(batch, Batch::Changes(_)))
+        {
+            // It holds nothing that could be lost: db.json was edited or restored after a clean stop.
+            return Ok(Recovered {
+                document,
+                base,
+                journal: None,
+            });
+        }
+        return Err(OpenError::ForeignJournal {
+            path: path.to_owned(),
+            journal: journal_path,
+        });
+    };
+    let found = Found {
+        batches: journal.batches.len() as u64,
+        replayed: journal.batches.len() - skip,
+        end: journal.end,
+        torn_bytes: journal.torn_bytes,
+    };
+    for batch in journal.batches.into_iter().skip(skip) {
+        if let Batch::Changes(changes) = batch {
+            for change in changes {
+                apply(&mut document, change).map_err(damaged)?;
+            }
+        }
+    }
+    Ok(Recovered {
+        document,
+        base,
+        journal: Some(found),
+    })
+}
+
+impl Journal {
+    /// How many batches the `db.json` with this digest holds already; `None`
+    /// when the journal is not that file's.
+    fn contained_in(&self, digest: Option<Digest>) -> Option<usize> {
+        let digest = digest?;
+        let checkpoint = |batch: &Batch| matches!(batch, Batch::Checkpoint(of) if *of == digest);
+        match self.batches.iter().rposition(checkpoint) {
+            Some(last) => Some(last + 1),
+            None => (self.base == digest).then_some(0),
+        }
+    }
+}
+
+fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Result<(), JournalError> {
+    match change {
+        Change::Delete(id) => document.state.remove(id),
+        Change::Put(json) => {
+            let record: M = serde_json::from_str(json.get()).map_err(|error| JournalError {
+                offset: 0,
+                detail: format!("expected a {}: {error}", M::SINGULAR),
+            })?;
+            let id = record.id().map_or(0, common::Id::get);
+            document.state.put(id, json.get().as_bytes(), &record);
+        }
+    }
+    Ok(())
+}
+
+impl<M> Recovered<M> {
+    /// Whether `db.json` does not say all that there is to say.
+    pub fn needs_checkpoint(&self) -> bool {
+        let replayed = self
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.replayed > 0);
+        self.base.is_none() || self.document.numbered || replayed
+    }
+}
+
+/// An error of the disk, with the file it was about.
+pub(crate) fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
