@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use axum::http::HeaderMap;
 use common::Model;
 use store::Store;
 use tower_http::catch_panic::CatchPanic;
 
 use crate::{
+    auth::Token,
     lifecycle::{Lifecycle, Phase},
     log::Sink,
     metrics::Metrics,
@@ -45,6 +47,8 @@ struct Inner<M: Model> {
     metrics: Arc<Metrics>,
     sink: Sink,
     store: OnceLock<Store<M>>,
+    /// `None` when the service only reads.
+    token: Option<Token>,
 }
 
 impl<M: Model> Clone for App<M> {
@@ -54,22 +58,21 @@ impl<M: Model> Clone for App<M> {
 }
 
 impl<M: Model> App<M> {
-    /// A service whose collection is not loaded yet.
+    /// A service whose collection is not loaded yet. With a token it writes too.
     #[must_use]
-    pub fn new(service: Service, sink: Sink) -> Self {
+    pub fn new(service: Service, sink: Sink, token: Option<Token>) -> Self {
         Self(Arc::new(Inner {
             service,
             lifecycle: Lifecycle::default(),
             metrics: Arc::default(),
             sink,
             store: OnceLock::new(),
+            token,
         }))
     }
 
     /// Gives the service its collection: from now on it is ready.
-    pub async fn ready(&self, store: Store<M>) {
-        let records = i64::try_from(store.count().await).unwrap_or(i64::MAX);
-        self.metrics().records.set(records);
+    pub fn ready(&self, store: Store<M>) {
         if self.0.store.set(store).is_ok() {
             self.lifecycle().advance(Phase::Ready);
         }
@@ -79,6 +82,30 @@ impl<M: Model> App<M> {
     #[must_use]
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    /// The mode's name.
+    pub(crate) fn mode(&self) -> &'static str {
+        if self.writable() {
+            "writable"
+        } else {
+            "read-only"
+        }
+    }
+
+    /// Whether this service takes writes.
+    pub(crate) fn writable(&self) -> bool {
+        self.0.token.is_some()
+    }
+
+    /// Whether the request may write.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ProblemDetails> {
+        let unavailable = || ProblemDetails::unavailable("this service only reads");
+        self.0
+            .token
+            .as_ref()
+            .ok_or_else(unavailable)?
+            .admit(headers)
     }
 
     pub(crate) fn service(&self) -> Service {

@@ -13,7 +13,7 @@ use crate::{app::App, conditional, list_body::ListBody, problem::ProblemDetails,
 /// What a handler answers.
 pub(crate) type Answer = Result<Response<Body>, ProblemDetails>;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `GET /api/{collection}`: 200 with an array, 304; 400 for a parameter that cannot be.
 pub(crate) async fn list<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
@@ -68,7 +68,7 @@ pub(crate) async fn record<M: Model>(
     ))
 }
 
-fn absent<M: Model>(id: Id<M>) -> ProblemDetails {
+pub(crate) fn absent<M: Model>(id: Id<M>) -> ProblemDetails {
     ProblemDetails::new(
         Problem::NotFound,
         format!("{} {id} does not exist", M::SINGULAR),

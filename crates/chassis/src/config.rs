@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 /// What a service does instead of serving.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum Command {
+    /// Say what the collection's files hold, and whether they are sound; changes nothing
+    Verify,
     /// Ask the service that runs on this port whether it is alive: exit code 0 if it is
     Healthcheck,
 }
@@ -37,8 +39,19 @@ pub struct Config {
     pub host: IpAddr,
 
     /// File that holds the collection
-    #[arg(long, env = "DB_PATH", value_name = "FILE", default_value = "db.json")]
+    #[arg(
+        long,
+        global = true,
+        env = "DB_PATH",
+        value_name = "FILE",
+        default_value = "db.json"
+    )]
     pub db: PathBuf,
+
+    /// File that holds the token for writing, which `WRITE_TOKEN` can hold itself; without
+    /// one the service only reads
+    #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
+    pub write_token_file: Option<PathBuf>,
 
     /// How long requests are still served after SIGTERM, such as 5s
     #[arg(long, env, value_name = "DURATION", default_value = "0s", value_parser = duration)]

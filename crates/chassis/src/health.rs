@@ -9,6 +9,7 @@ use axum::{
 };
 use common::Model;
 use serde::Serialize;
+use store::Status;
 
 use crate::{
     app::{App, Service},
@@ -22,6 +23,8 @@ struct Health {
     version: &'static str,
     revision: &'static str,
     mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writes: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<usize>,
 }
@@ -40,9 +43,18 @@ pub(crate) async fn ready<M: Model>(State(app): State<App<M>>) -> Response<Body>
 
 async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
     let Service { name, version, .. } = app.service();
-    let records = match app.loaded() {
-        Some(store) => Some(store.count().await),
+    let store = match app.loaded() {
+        Some(store) => Some(store.status().await),
         None => None,
+    };
+    // A store that refuses writes stays ready: its reads are good, and a task
+    // that is not ready would be replaced.
+    let writes = |store: &Status| {
+        if store.refusal.is_some() {
+            "refused"
+        } else {
+            "accepted"
+        }
     };
     let health = Health {
         status: match app.lifecycle().phase() {
@@ -53,8 +65,9 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
         service: name,
         version,
         revision: Service::REVISION,
-        mode: "read-only",
-        records,
+        mode: app.mode(),
+        writes: store.as_ref().filter(|store| store.writable).map(writes),
+        records: store.map(|store| store.records),
     };
     let status = if passed {
         StatusCode::OK
@@ -66,6 +79,9 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
 
 /// `GET /metrics`: 200, Prometheus' text format.
 pub(crate) async fn metrics<M: Model>(State(app): State<App<M>>) -> Response<Body> {
+    if let Some(store) = app.loaded() {
+        app.metrics().set_store(&store.status().await);
+    }
     let text = app.metrics().text(app.sink().dropped());
     (
         [(

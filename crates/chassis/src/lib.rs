@@ -3,6 +3,8 @@
 //! shutdown. A service names its model and adds the routes that only it has.
 
 mod app;
+mod auth;
+mod body;
 mod collection;
 mod conditional;
 mod config;
@@ -22,8 +24,13 @@ mod request_id;
 mod routes;
 mod run;
 mod server;
+mod unique;
+mod verify;
+mod writes;
+mod writing;
 
 pub use app::{App, Service};
+pub use auth::Token;
 pub use config::{Config, Limits};
 pub use lifecycle::{Lifecycle, Phase};
 pub use log::Sink;

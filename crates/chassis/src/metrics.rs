@@ -7,6 +7,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
+use store::Status;
 
 /// Upper bounds of the duration buckets in seconds. Fixed, so that memory does
 /// not grow with the number of requests.
@@ -31,8 +32,10 @@ pub struct Metrics {
     pub(crate) in_flight: IntGauge,
     /// Bytes of bodies handed to clients.
     pub(crate) response_bytes: IntCounter,
-    /// Records in the collection.
-    pub(crate) records: IntGauge,
+    records: IntGauge,
+    writes: IntCounter,
+    syncs: IntCounter,
+    writes_refused: IntGauge,
     log_lines_dropped: IntCounter,
 }
 
@@ -76,18 +79,29 @@ impl Metrics {
             )
             .expect(valid),
             records: IntGauge::new("store_records", "Records in the collection.").expect(valid),
+            writes: IntCounter::new("store_writes_total", "Durable writes.").expect(valid),
+            syncs: IntCounter::new("store_syncs_total", "Syncs that made writes durable.")
+                .expect(valid),
+            writes_refused: IntGauge::new(
+                "store_writes_refused",
+                "1 while the store refuses writes because a write failed, otherwise 0.",
+            )
+            .expect(valid),
             log_lines_dropped: IntCounter::new(
                 "log_lines_dropped_total",
                 "Log lines dropped because nobody read them.",
             )
             .expect(valid),
         };
-        let all: [Box<dyn prometheus::core::Collector>; 6] = [
+        let all: [Box<dyn prometheus::core::Collector>; 9] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.response_bytes.clone()),
             Box::new(metrics.records.clone()),
+            Box::new(metrics.writes.clone()),
+            Box::new(metrics.syncs.clone()),
+            Box::new(metrics.writes_refused.clone()),
             Box::new(metrics.log_lines_dropped.clone()),
         ];
         for collector in all {
@@ -103,6 +117,15 @@ impl Metrics {
             requests: Default::default(),
             label,
         }
+    }
+
+    /// Takes over what the store says of itself.
+    pub(crate) fn set_store(&self, status: &Status) {
+        self.records
+            .set(i64::try_from(status.records).unwrap_or(i64::MAX));
+        raise(&self.writes, status.writes);
+        raise(&self.syncs, status.syncs);
+        self.writes_refused.set(status.refusal.is_some().into());
     }
 
     /// All metrics as text.
@@ -137,6 +160,11 @@ impl Metrics {
         route.duration.observe(seconds);
         self.response_bytes.inc_by(body_bytes);
     }
+}
+
+/// Raises a counter to a value that is counted elsewhere.
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
 }
 
 impl Default for Metrics {

@@ -18,14 +18,16 @@ pub(crate) enum ListOf {
 /// The document of a service, in the making.
 pub(crate) struct Document<M> {
     service: Service,
+    writable: bool,
     paths: Map<String, Value>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> Document<M> {
-    pub fn new(service: Service) -> Self {
+    pub fn new(service: Service, writable: bool) -> Self {
         Self {
             service,
+            writable,
             paths: Map::new(),
             model: PhantomData,
         }
@@ -36,60 +38,83 @@ impl<M: Model> Document<M> {
         let (one, many) = (M::SINGULAR, M::COLLECTION);
         let mut parameters = list_parameters::<M>();
         let (summary, id) = match of {
-            ListOf::All => (format!("List all {many}"), format!("list{many}")),
+            ListOf::All => (format!("List all {many}"), format!("list-{many}")),
             ListOf::With(member) => {
                 let id = format!("{member}Id");
                 parameters.push(path_id(&id, &format!("A {one}'s {member}.")));
                 (
                     format!("List the {many} with this {member}"),
-                    format!("list{many}By{member}"),
+                    format!("list-{many}-by-{member}"),
                 )
             }
         };
         let list = json!({
             "description": format!("The {many}, in id order."),
-            "headers": {
-                "ETag": {"$ref": "#/components/headers/ETag"},
-                "Link": {"$ref": "#/components/headers/Link"},
-                "X-Total-Count": {"$ref": "#/components/headers/X-Total-Count"}
-            },
-            "content": {"application/json": {"schema": {"type": "array", "items": record_ref::<M>()}}}
+            "headers": references("headers", &["ETag", "Link", "X-Total-Count"]),
+            "content": json_content(&json!({"type": "array", "items": reference("schemas", one)}))
         });
-        let problems = match of {
-            ListOf::All => vec![Problem::InvalidParameter],
-            ListOf::With(_) => vec![Problem::InvalidParameter, Problem::InvalidId],
-        };
-        self.paths.insert(
-            path.to_owned(),
-            json!({
-                "get": read(&summary, &id, &parameters, &list, &problems)
-            }),
-        );
+        let invalid = [Problem::InvalidParameter];
+        let get = read(&summary, &id, &parameters, &list, &invalid);
+        let mut item = json!({"get": get});
+        if self.writable && matches!(of, ListOf::All) {
+            item["post"] = create::<M>();
+        }
+        self.paths.insert(path.to_owned(), item);
     }
 
     /// Adds the route of one record.
     pub fn record(&mut self, path: &str) {
         let one = M::SINGULAR;
-        let record = json!({
-            "description": format!("The {one}."),
-            "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
-            "content": {"application/json": {"schema": record_ref::<M>()}}
-        });
+        let record = record_content::<M>(&format!("The {one}."));
         let problems = [Problem::InvalidId, Problem::NotFound];
+        let id = path_id("id", &format!("The {one}'s id."));
+        let summary = format!("Get one {one}");
         let get = read(
-            &format!("Get one {one}"),
-            &format!("get{one}"),
+            &summary,
+            &format!("get-{one}"),
             &[if_none_match()],
             &record,
             &problems,
         );
-        self.paths.insert(
-            path.to_owned(),
-            json!({
-                "parameters": [path_id("id", &format!("The {one}'s id."))],
-                "get": get
-            }),
-        );
+        let mut item = json!({"parameters": [id], "get": get});
+        if self.writable {
+            let edit = |verb: &str, summary: String, media_types: &[&str], required| {
+                let body = body(one, media_types, required, &M::example());
+                let mut edit = json!({
+                    "summary": summary,
+                    "operationId": format!("{verb}-{one}"),
+                    "security": [{"token": []}],
+                    "parameters": [if_match()],
+                    "requestBody": body,
+                    "responses": responses_of(&[
+                        BODY_PROBLEMS, &[Problem::NotFound, Problem::PreconditionFailed]
+                    ].concat())
+                });
+                edit["responses"]["200"] = record.clone();
+                edit
+            };
+            let json = ["application/json"];
+            let merge_patch = ["application/merge-patch+json", "application/json"];
+            item["put"] = edit("replace", format!("Replace a {one}"), &json, true);
+            item["patch"] = edit(
+                "patch",
+                format!("Change members of a {one} (RFC 7396)"),
+                &merge_patch,
+                false,
+            );
+            item["delete"] = json!({
+                "summary": format!("Delete a {one}"),
+                "operationId": format!("delete-{one}"),
+                "security": [{"token": []}],
+                "parameters": [if_match()],
+                "responses": responses_of(&[
+                    Problem::InvalidId, Problem::Unauthorized, Problem::NotFound,
+                    Problem::PreconditionFailed,
+                ])
+            });
+            item["delete"]["responses"]["204"] = json!({"description": "It is deleted."});
+        }
+        self.paths.insert(path.to_owned(), item);
     }
 
     /// The document as JSON.
@@ -99,9 +124,20 @@ impl<M: Model> Document<M> {
             version,
             about,
         } = self.service;
-        let tag = json!({"name": name, "description": about});
         let mut record = schema::<M>();
         record["examples"] = json!([example::<M>()]);
+        let mut components = json!({
+            "schemas": {M::SINGULAR: record, "problem": problem_schema()},
+            "headers": headers(),
+            "responses": responses(),
+        });
+        if self.writable {
+            let schemas = &mut components["schemas"];
+            schemas[format!("{}-to-create", M::SINGULAR)] = body_schema::<M>(true);
+            schemas[format!("{}-to-write", M::SINGULAR)] = open_body_schema::<M>(true);
+            schemas[format!("{}-to-patch", M::SINGULAR)] = open_body_schema::<M>(false);
+            components["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
+        }
         let document = json!({
             "openapi": "3.1.0",
             "info": {
@@ -110,24 +146,121 @@ impl<M: Model> Document<M> {
                 "summary": about,
                 "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}
             },
-            "tags": [tag],
             "paths": self.paths,
-            "components": {
-                "schemas": {M::SINGULAR: record, "problem": problem_schema()},
-                "headers": headers(),
-                "responses": responses(),
-            }
+            "components": components
         });
         serde_json::to_vec(&document).expect("a document of texts and numbers is always JSON")
     }
 }
 
-fn schema<M: Model>() -> Value {
-    serde_json::to_value(M::schema()).expect("a schema is always JSON")
+/// What can be wrong with a request that has a body.
+const BODY_PROBLEMS: &[Problem] = &[
+    Problem::MalformedJson,
+    Problem::Unauthorized,
+    Problem::Timeout,
+    Problem::Conflict,
+    Problem::TooLarge,
+    Problem::UnsupportedMediaType,
+    Problem::InvalidRecord,
+];
+
+fn create<M: Model>() -> Value {
+    let one = M::SINGULAR;
+    let mut created = record_content::<M>(&format!("The new {one}."));
+    created["headers"]["Location"] = reference("headers", "Location");
+    let mut responses = responses_of(BODY_PROBLEMS);
+    responses["201"] = created;
+    json!({
+        "summary": format!("Create a {one}"),
+        "operationId": format!("create-{one}"),
+        "security": [{"token": []}],
+        "requestBody": {
+            "required": true,
+            "content": {"application/json": {
+                "schema": reference("schemas", &format!("{one}-to-create")), "example": M::example()
+            }}
+        },
+        "responses": responses
+    })
 }
 
-fn record_ref<M: Model>() -> Value {
-    json!({"$ref": format!("#/components/schemas/{}", M::SINGULAR)})
+fn body(one: &str, media_types: &[&str], whole: bool, example: &Value) -> Value {
+    let name = if whole { "to-write" } else { "to-patch" };
+    let media_type = json!({
+        "schema": reference("schemas", &format!("{one}-{name}")), "example": example
+    });
+    let content = media_types
+        .iter()
+        .map(|name| ((*name).to_owned(), media_type.clone()));
+    json!({"required": true, "content": content.collect::<Map<_, _>>()})
+}
+
+/// The members that a client writes, and no others.
+fn body_schema<M: Model>(required: bool) -> Value {
+    let record = schema::<M>();
+    let member = |name: &&str| ((*name).to_owned(), record["properties"][name].clone());
+    let properties: Map<_, _> = M::MEMBERS.iter().map(member).collect();
+    let mut schema = json!({
+        "type": "object", "properties": properties, "additionalProperties": false
+    });
+    if required {
+        schema["required"] = json!(M::MEMBERS);
+    }
+    schema
+}
+
+/// The same, and what the stored record may have besides, which must be
+/// repeated as it is where the server sets it.
+fn open_body_schema<M: Model>(required: bool) -> Value {
+    let mut schema = body_schema::<M>(required);
+    schema["additionalProperties"] = true.into();
+    schema["description"] =
+        "Members that the stored record has may be repeated; others are refused.".into();
+    schema
+}
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/components/{kind}/{name}")})
+}
+
+fn references(kind: &str, names: &[&str]) -> Value {
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), reference(kind, name)))
+        .collect()
+}
+
+fn json_content(schema: &Value) -> Value {
+    json!({"application/json": {"schema": schema}})
+}
+
+fn record_content<M: Model>(description: &str) -> Value {
+    json!({
+        "description": description,
+        "headers": references("headers", &["ETag"]),
+        "content": json_content(&reference("schemas", M::SINGULAR))
+    })
+}
+
+/// The answers that these problems are, and those that can always be.
+fn responses_of(problems: &[Problem]) -> Value {
+    let always = [Problem::Internal, Problem::Unavailable];
+    let codes = problems
+        .iter()
+        .chain(&always)
+        .map(|problem| status(*problem));
+    codes
+        .map(|code| {
+            (
+                code.as_str().to_owned(),
+                reference("responses", code.as_str()),
+            )
+        })
+        .collect()
+}
+
+fn schema<M: Model>() -> Value {
+    serde_json::to_value(M::schema()).expect("a schema is always JSON")
 }
 
 /// A record as the server sends it.
@@ -143,15 +276,9 @@ fn example<M: Model>() -> Value {
 }
 
 fn read(summary: &str, id: &str, parameters: &[Value], ok: &Value, problems: &[Problem]) -> Value {
-    let mut responses = json!({"200": ok, "304": {"$ref": "#/components/responses/not-modified"}});
-    for problem in problems
-        .iter()
-        .chain(&[Problem::Unavailable, Problem::Internal])
-    {
-        let code = status(*problem);
-        responses[code.as_str()] =
-            json!({"$ref": format!("#/components/responses/{}", code.as_str())});
-    }
+    let mut responses = responses_of(problems);
+    responses["200"] = ok.clone();
+    responses["304"] = reference("responses", "not-modified");
     json!({"summary": summary, "operationId": id, "parameters": parameters, "responses": responses})
 }
 
@@ -167,6 +294,14 @@ fn if_none_match() -> Value {
     json!({
         "name": "If-None-Match", "in": "header",
         "description": "Entity tags that the client has: 304 when one of them still holds.",
+        "schema": {"type": "string"}
+    })
+}
+
+fn if_match() -> Value {
+    json!({
+        "name": "If-Match", "in": "header",
+        "description": "Entity tags of the record that the client has read: 412 when none of them holds any more.",
         "schema": {"type": "string"}
     })
 }
@@ -204,6 +339,7 @@ fn list_parameters<M: Model>() -> Vec<Value> {
 fn headers() -> Value {
     json!({
         "ETag": {"description": "Digest of the contents, a strong entity tag.", "schema": {"type": "string"}},
+        "Location": {"description": "Where the record is.", "required": true, "schema": {"type": "string"}},
         "Link": {"description": "The next page (`rel=\"next\"`), while there is one.", "schema": {"type": "string"}},
         "X-Total-Count": {
             "description": "How many records match, whatever `limit` says.",

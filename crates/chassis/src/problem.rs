@@ -78,6 +78,13 @@ impl ProblemDetails {
         )
     }
 
+    /// A body that makes no record, and why.
+    pub fn invalid(errors: Vec<MemberError>) -> Self {
+        let mut problem = Self::new(Problem::InvalidRecord, "see errors for what was expected");
+        problem.errors = errors;
+        problem
+    }
+
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some(Box::new((name, value)));
         self

@@ -17,9 +17,12 @@ use crate::{
     observe::{self, Observe, Panicked},
     openapi::{Document, ListOf},
     problem::ProblemDetails,
+    writes,
 };
 
 const READ: &str = "GET, HEAD, OPTIONS";
+const READ_OR_CREATE: &str = "GET, HEAD, POST, OPTIONS";
+const READ_OR_EDIT: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 
 /// The routes of a service. All three have these: `/`, `/api`, the collection,
 /// its records, its API document, health and metrics.
@@ -36,7 +39,7 @@ impl<M: Model> Routes<M> {
     #[must_use]
     pub fn new(app: App<M>) -> Self {
         let collection = format!("/api/{}", M::COLLECTION);
-        let document = Document::new(app.service());
+        let document = Document::new(app.service(), app.writable());
         let mut routes = Self {
             app,
             router: axum::Router::new(),
@@ -44,16 +47,27 @@ impl<M: Model> Routes<M> {
             metrics: Vec::new(),
             document,
         };
+        let record = format!("{collection}/{{id}}");
         routes.document.list(&collection, ListOf::All);
-        routes.document.record(&format!("{collection}/{{id}}"));
+        routes.document.record(&record);
         routes.add("/", READ, get(async || "Ready to receive requests"));
         routes.add("/api", READ, get(async || "API ready to receive requests"));
-        routes.add(&collection, READ, get(collection::list::<M>));
-        routes.add(
-            &format!("{collection}/{{id}}"),
-            READ,
-            get(collection::record::<M>),
-        );
+        let (read_list, read_record) = (get(collection::list::<M>), get(collection::record::<M>));
+        if routes.app.writable() {
+            let edit_record = read_record
+                .put(writes::replace::<M>)
+                .patch(writes::patch::<M>)
+                .delete(writes::delete::<M>);
+            routes.add(
+                &collection,
+                READ_OR_CREATE,
+                read_list.post(writes::create::<M>),
+            );
+            routes.add(&record, READ_OR_EDIT, edit_record);
+        } else {
+            routes.add(&collection, READ, read_list);
+            routes.add(&record, READ, read_record);
+        }
         routes.add("/health/live", READ, get(health::live::<M>));
         routes.add("/health/ready", READ, get(health::ready::<M>));
         routes.add("/metrics", READ, get(health::metrics::<M>));

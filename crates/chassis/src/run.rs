@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use common::Model;
-use store::Store;
+use store::{Store, WriteLock};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -13,9 +13,9 @@ use crate::{
     config::{Arguments, Command, Config, Limits},
     healthcheck,
     lifecycle::{self, Signals},
-    log,
+    log::{self, Sink},
     routes::Routes,
-    server,
+    server, verify, writing,
 };
 
 /// Runs a service of `M` whose routes `routes` completes. Returns when it has
@@ -23,6 +23,7 @@ use crate::{
 pub fn run<M: Model>(service: Service, routes: fn(Routes<M>) -> Routes<M>) -> ExitCode {
     let arguments = parse(service);
     let ran = match arguments.command {
+        Some(Command::Verify) => verify::verify::<M>(&arguments.config),
         Some(Command::Healthcheck) => healthcheck::check(&arguments.config),
         None => serve(service, &arguments.config, routes),
     };
@@ -55,30 +56,7 @@ fn serve<M: Model>(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let served = runtime.block_on(async {
-        let signals = Signals::new().context("taking over signals")?;
-        let address = config.address();
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("cannot listen on {address}; choose another with --port or PORT")
-        })?;
-        let app = App::<M>::new(service, sink.clone());
-        let observed = routes(Routes::new(app.clone())).into_service();
-        tracing::info!(addr = %listener.local_addr()?, "listening");
-        let limits = Limits::new(config);
-        let lifecycle = app.lifecycle().clone();
-        let serving = server::serve(listener, observed, &limits, &lifecycle);
-        let ending = lifecycle::end(&lifecycle, signals, config.drain_delay);
-        let loading = load(&app, config);
-        let living = async {
-            loading.await?;
-            std::future::pending::<anyhow::Result<()>>().await
-        };
-        tokio::select! {
-            () = serving => Ok(()),
-            () = ending => Ok(()),
-            failed = living => failed,
-        }
-    });
+    let served = runtime.block_on(live(service, config, routes, &sink));
     // Tasks that are left, if any, have had their time.
     runtime.shutdown_background();
     if served.is_ok() {
@@ -88,12 +66,53 @@ fn serve<M: Model>(
     served
 }
 
+/// The whole life of a service.
+async fn live<M: Model>(
+    service: Service,
+    config: &Config,
+    routes: fn(Routes<M>) -> Routes<M>,
+    sink: &Sink,
+) -> anyhow::Result<()> {
+    let signals = Signals::new().context("cannot take over signals")?;
+    let (lock, token) = writing::prepare(config)?.unzip();
+    let address = config.address();
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another port with --port or PORT")
+    })?;
+    let app = App::<M>::new(service, sink.clone(), token);
+    let observed = routes(Routes::new(app.clone())).into_service();
+    tracing::info!(addr = %listener.local_addr()?, "listening");
+    let limits = Limits::new(config);
+    let lifecycle = app.lifecycle();
+    let living = async {
+        load(&app, config, lock).await?;
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    tokio::select! {
+        () = server::serve(listener, observed, &limits, lifecycle) => {}
+        () = lifecycle::end(lifecycle, signals, config.drain_delay) => {}
+        failed = living => return failed,
+    }
+    if let Some(store) = app.loaded() {
+        store.close().await;
+    }
+    Ok(())
+}
+
 /// Loads the collection, while health checks are answered already.
-async fn load<M: Model>(app: &App<M>, config: &Config) -> anyhow::Result<()> {
+async fn load<M: Model>(
+    app: &App<M>,
+    config: &Config,
+    lock: Option<WriteLock>,
+) -> anyhow::Result<()> {
     let path = config.db.clone();
-    let store = tokio::task::spawn_blocking(move || Store::open(&path)).await??;
-    let records = store.count().await;
-    app.ready(store).await;
-    tracing::info!(records, db = %config.db.display(), mode = "read-only", "ready");
+    let open = move || match lock {
+        Some(lock) => Store::open_writable(lock),
+        None => Store::open(&path),
+    };
+    let store = tokio::task::spawn_blocking(open).await??;
+    let records = store.status().await.records;
+    app.ready(store);
+    tracing::info!(records, db = %config.db.display(), mode = app.mode(), "ready");
     Ok(())
 }

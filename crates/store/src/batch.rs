@@ -156,7 +156,7 @@ impl<'a, M: Model> Batch<'a, M> {
             .enumerate()
             .filter(|(_, index)| index.unique())
         {
-            let holder = self.holder(number, index.key(&record));
+            let holder = self.holder(&(number, index.key(&record)));
             if let Some(holder) = holder.filter(|holder| *holder != id) {
                 return Err(WriteError::Conflict {
                     member: index.member,
@@ -188,14 +188,13 @@ impl<'a, M: Model> Batch<'a, M> {
         })
     }
 
-    fn holder(&self, index: usize, key: Key) -> Option<u64> {
+    fn holder(&self, of: &(usize, Key)) -> Option<u64> {
         let stored = || {
             self.state
-                .posting(index, &key)
+                .posting(of.0, &of.1)
                 .map(|posting| posting.ids[0])
         };
-        let decided = self.holders.get(&(index, key.clone()));
-        decided.copied().unwrap_or_else(stored)
+        self.holders.get(of).copied().unwrap_or_else(stored)
     }
 
     /// Frees the unique keys of a record that is replaced or deleted.

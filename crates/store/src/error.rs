@@ -124,7 +124,8 @@ pub struct DocumentError {
 
 impl DocumentError {
     /// What is wrong at this byte of the text.
-    pub(crate) fn at(text: &[u8], offset: usize, detail: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn at(text: &[u8], offset: usize, detail: impl Into<String>) -> Self {
         let before = &text[..offset.min(text.len())];
         let line_start = before
             .iter()
@@ -141,7 +142,8 @@ impl DocumentError {
     }
 
     /// What `serde_json` found in `text[start..]`.
-    pub(crate) fn json(text: &[u8], start: usize, error: &serde_json::Error) -> Self {
+    #[must_use]
+    pub fn json(text: &[u8], start: usize, error: &serde_json::Error) -> Self {
         let lines = text[start..].split_inclusive(|byte| *byte == b'\n');
         let line_start: usize = lines
             .take(error.line().saturating_sub(1))

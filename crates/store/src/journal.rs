@@ -78,9 +78,14 @@ pub(crate) struct Journal {
     pub torn_bytes: usize,
 }
 
+/// A line of a journal.
 #[derive(Debug)]
 pub(crate) enum Batch {
-    Changes(Vec<Change>),
+    Changes {
+        /// Where the line is, in bytes from the beginning of the file.
+        offset: usize,
+        changes: Vec<Change>,
+    },
     Checkpoint(Digest),
 }
 
@@ -143,7 +148,10 @@ impl Journal {
             }
             journal.batches.push(match line.checkpoint {
                 Some(digest) => Batch::Checkpoint(digest),
-                None => Batch::Changes(line.changes),
+                None => Batch::Changes {
+                    offset,
+                    changes: line.changes,
+                },
             });
         }
         journal.end = lines.at as u64;

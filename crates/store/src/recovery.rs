@@ -29,14 +29,16 @@ pub(crate) struct Recovered<M> {
 pub(crate) struct Base {
     pub digest: Digest,
     pub version: Option<Version>,
+    /// Records in it.
+    pub records: usize,
 }
 
 /// The journal that was read.
 pub(crate) struct Found {
     /// Batches in it, checkpoints included.
     pub batches: u64,
-    /// Batches that `db.json` does not hold yet.
-    pub replayed: usize,
+    /// Writes that `db.json` does not hold yet.
+    pub changes: usize,
     /// Where its last whole line ends.
     pub end: u64,
     /// Bytes behind that, of a batch that was never acknowledged.
@@ -79,9 +81,11 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         })?,
         None => Document::empty(),
     };
+    let records = document.state.summary.count;
     let base = bytes.map(|bytes| Base {
         digest: Digest::of(&bytes),
         version,
+        records,
     });
     let journal_path = journal_path(path);
     let damaged = |error| OpenError::Journal {
@@ -103,7 +107,7 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         if !journal
             .batches
             .iter()
-            .any(|batch| matches!(batch, Batch::Changes(_)))
+            .any(|batch| matches!(batch, Batch::Changes { .. }))
         {
             // It holds nothing that could be lost: db.json was edited or restored after a clean stop.
             return Ok(Recovered {
@@ -117,16 +121,18 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
             journal: journal_path,
         });
     };
-    let found = Found {
+    let mut found = Found {
         batches: journal.batches.len() as u64,
-        replayed: journal.batches.len() - skip,
+        changes: 0,
         end: journal.end,
         torn_bytes: journal.torn_bytes,
     };
     for batch in journal.batches.into_iter().skip(skip) {
-        if let Batch::Changes(changes) = batch {
+        if let Batch::Changes { offset, changes } = batch {
+            found.changes += changes.len();
             for change in changes {
-                apply(&mut document, change).map_err(damaged)?;
+                apply(&mut document, change)
+                    .map_err(|detail| damaged(JournalError { offset, detail }))?;
             }
         }
     }
@@ -150,30 +156,17 @@ impl Journal {
     }
 }
 
-fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Result<(), JournalError> {
+fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Result<(), String> {
     match change {
         Change::Delete(id) => document.state.remove(id),
         Change::Put(json) => {
-            let record: M = serde_json::from_str(json.get()).map_err(|error| JournalError {
-                offset: 0,
-                detail: format!("expected a {}: {error}", M::SINGULAR),
-            })?;
+            let record: M = serde_json::from_str(json.get())
+                .map_err(|error| format!("expected a {}: {error}", M::SINGULAR))?;
             let id = record.id().map_or(0, common::Id::get);
             document.state.put(id, json.get().as_bytes(), &record);
         }
     }
     Ok(())
-}
-
-impl<M> Recovered<M> {
-    /// Whether `db.json` does not say all that there is to say.
-    pub fn needs_checkpoint(&self) -> bool {
-        let replayed = self
-            .journal
-            .as_ref()
-            .is_some_and(|journal| journal.replayed > 0);
-        self.base.is_none() || self.document.numbered || replayed
-    }
 }
 
 /// An error of the disk, with the file it was about.

@@ -1,9 +1,8 @@
 //! The collection that a service serves.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::Ordering::Relaxed,
@@ -18,14 +17,14 @@ use tokio::sync::oneshot;
 
 use crate::{
     batch::{Operation, Precondition, Written},
-    disk::{Disk, FileSystem, directory_of},
+    disk::{Disk, FileSystem},
     edit::Object,
     error::{OpenError, WriteError},
     list::{List, Query},
-    mount::mount_point,
-    recovery::{beside, recover},
+    lock::WriteLock,
+    recovery::{Recovered, recover},
     state::Record,
-    writer::{Message, Shared, Writer},
+    writer::{FoundFiles, Message, Shared, Writer},
 };
 
 /// How often a reader looks again when a writer changed the files between two looks.
@@ -90,46 +89,55 @@ impl<M: Model> Store<M> {
             });
         }
         Ok(Self {
-            shared: Arc::new(Shared::new(recovered.document.state)),
+            shared: Arc::new(Shared::new(recovered.document.state, None)),
             writer: None,
         })
     }
 
-    /// Opens the collection of `M` in the file at `path` for reading and
-    /// writing; begins an empty one when there is no file.
+    /// Opens the collection of `M` in a locked file for reading and writing;
+    /// begins an empty one when there is no file. On a full disk writes are
+    /// refused from the start on.
     ///
     /// # Errors
-    /// As [`Store::open`], and when another process writes the file or this one cannot.
-    pub fn open_writable(path: &Path) -> Result<Self, OpenError> {
-        let path = real_path(path)?;
-        let lock = lock(&path)?;
-        if mount_point(&path).is_ok_and(|mount| mount == path) {
-            return Err(OpenError::SingleFileMount { path });
-        }
+    /// When a file cannot be read or written, is not a collection of `M`, or
+    /// the journal is damaged or another file's.
+    pub fn open_writable(lock: WriteLock) -> Result<Self, OpenError> {
+        let path = lock.path().to_owned();
         Self::open_on(Arc::new(FileSystem), &path, Some(lock))
     }
 
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
-        lock: Option<File>,
+        lock: Option<WriteLock>,
     ) -> Result<Self, OpenError> {
-        let recovered = recover::<M>(&*disk, path)?;
-        let writer = Writer::begin(disk, path.to_owned(), recovered, lock).map_err(|source| {
-            OpenError::Write {
-                path: path.to_owned(),
-                source,
-            }
-        })?;
-        let shared = Arc::clone(writer.shared());
+        let Recovered {
+            document,
+            base,
+            journal,
+        } = recover::<M>(&*disk, path)?;
+        let found = FoundFiles {
+            others: document.others,
+            base,
+            journal,
+            numbered: document.numbered,
+        };
+        let shared = Arc::new(Shared::new(document.state, lock));
         let (sender, messages) = mpsc::channel();
-        thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || writer.run(&messages))
-            .map_err(|source| OpenError::Write {
-                path: path.to_owned(),
-                source,
-            })?;
+        let cannot_write = |source| OpenError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        match Writer::begin(disk, path.to_owned(), Arc::clone(&shared), found) {
+            Ok(writer) => {
+                thread::Builder::new()
+                    .name("store-writer".to_owned())
+                    .spawn(move || writer.run(&messages))
+                    .map_err(cannot_write)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => shared.refuse(&error),
+            Err(error) => return Err(cannot_write(error)),
+        }
         Ok(Self {
             shared,
             writer: Some(sender),
@@ -208,7 +216,12 @@ impl<M: Model> Store<M> {
         writer
             .send(Message::Write(operation, answer))
             .map_err(|_| WriteError::Refused)?;
-        answered.await.unwrap_or(Err(WriteError::Refused))
+        answered.await.unwrap_or_else(|_| {
+            // The writer ends with the service, or by a fault of its own.
+            self.shared
+                .refuse(&io::Error::other("the writer has ended"));
+            Err(WriteError::Refused)
+        })
     }
 }
 
@@ -238,46 +251,5 @@ impl<M: Model> Store<M> {
             syncs: self.shared.syncs.load(Relaxed),
             refusal: self.shared.refusal.get().cloned(),
         }
-    }
-}
-
-/// The file itself, so that a link to it is not what gets replaced.
-fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
-    let read = |source| OpenError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    match path.canonicalize() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let directory = directory_of(path).canonicalize().map_err(read)?;
-            Ok(directory.join(path.file_name().ok_or(error).map_err(read)?))
-        }
-        real => real.map_err(read),
-    }
-}
-
-/// Takes the lock that one writer holds on a file for its lifetime.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let at = beside(path, ".lock");
-    let opened = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&at);
-    let file = opened.map_err(|source| match source.kind() {
-        io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnlyFileSystem {
-            path: path.to_owned(),
-        },
-        _ => OpenError::Write {
-            path: at.clone(),
-            source,
-        },
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Write { path: at, source }),
     }
 }

@@ -3,7 +3,6 @@
 //! state, and answers all.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Write},
     path::PathBuf,
     sync::{
@@ -25,7 +24,8 @@ use crate::{
     document::Others,
     error::WriteError,
     journal::JournalWriter,
-    recovery::{Found, Recovered, about, beside, journal_path},
+    lock::WriteLock,
+    recovery::{Base, Found, about, beside, journal_path},
     state::State,
 };
 
@@ -52,15 +52,26 @@ pub(crate) struct Shared<M> {
     pub syncs: AtomicU64,
     /// Why no more writes are taken.
     pub refusal: OnceLock<String>,
+    _lock: Option<WriteLock>,
 }
 
 impl<M> Shared<M> {
-    pub fn new(state: State<M>) -> Self {
+    pub fn new(state: State<M>, lock: Option<WriteLock>) -> Self {
         Self {
             state: RwLock::new(state),
             writes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             refusal: OnceLock::new(),
+            _lock: lock,
+        }
+    }
+
+    /// Takes no more writes: after a failure nobody knows what the disk holds
+    /// until it is read again.
+    pub fn refuse(&self, error: &io::Error) {
+        let reason = error.to_string();
+        if self.refusal.set(reason.clone()).is_ok() {
+            tracing::error!(error = reason, "writes are refused until the next start");
         }
     }
 
@@ -85,8 +96,25 @@ pub(crate) struct Writer<M> {
     journal: JournalWriter,
     /// The `db.json` that this writer has read or written.
     version: Option<Version>,
-    /// Held as long as the writer lives.
-    _lock: Option<File>,
+}
+
+/// What `Writer::begin` needs to know of the files that were recovered.
+pub(crate) struct FoundFiles {
+    pub others: Others,
+    pub base: Option<Base>,
+    pub journal: Option<Found>,
+    pub numbered: bool,
+}
+
+impl FoundFiles {
+    /// Whether `db.json` does not say all that there is to say.
+    fn needs_checkpoint(&self) -> bool {
+        let replayed = self
+            .journal
+            .as_ref()
+            .is_some_and(|journal| journal.changes > 0);
+        self.base.is_none() || self.numbered || replayed
+    }
 }
 
 impl<M: Model> Writer<M> {
@@ -97,19 +125,19 @@ impl<M: Model> Writer<M> {
     pub fn begin(
         disk: Arc<dyn Disk>,
         path: PathBuf,
-        recovered: Recovered<M>,
-        lock: Option<File>,
+        shared: Arc<Shared<M>>,
+        found: FoundFiles,
     ) -> io::Result<Self> {
-        let needs_checkpoint = recovered.needs_checkpoint();
-        let Recovered {
-            document,
+        let needs_checkpoint = found.needs_checkpoint();
+        let FoundFiles {
+            others,
             base,
             journal,
-        } = recovered;
+            ..
+        } = found;
         let (version, digest) =
             base.map_or_else(Default::default, |base| (base.version, base.digest));
         let at = journal_path(&path);
-        let shared = Arc::new(Shared::new(document.state));
         let (version, digest) = if needs_checkpoint {
             let mut old = match journal {
                 Some(found) => Some(reopen(&*disk, &at, &found).map_err(about(&at))?),
@@ -119,7 +147,7 @@ impl<M: Model> Writer<M> {
                 &*disk,
                 &path,
                 &shared.state(),
-                &document.others,
+                &others,
                 version,
                 old.as_mut(),
             )?
@@ -132,15 +160,10 @@ impl<M: Model> Writer<M> {
             shared,
             disk,
             path,
-            others: document.others,
+            others,
             journal,
             version,
-            _lock: lock,
         })
-    }
-
-    pub fn shared(&self) -> &Arc<Shared<M>> {
-        &self.shared
     }
 
     /// Serves messages until it is told to close or nobody is left to ask.
@@ -218,7 +241,7 @@ impl<M: Model> Writer<M> {
             match appended {
                 Ok(()) => self.publish(changes),
                 Err(error) => {
-                    self.refuse(&about(&journal_path(&self.path))(error));
+                    self.shared.refuse(&about(&journal_path(&self.path))(error));
                     // Also what failed: it may have been decided on writes that are not there.
                     for (_, decided) in &mut answers {
                         *decided = Err(WriteError::Refused);
@@ -272,16 +295,8 @@ impl<M: Model> Writer<M> {
         });
         match renewed {
             Ok(journal) => self.journal = journal,
-            Err(error) => self.refuse(&error),
+            Err(error) => self.shared.refuse(&error),
         }
-    }
-
-    /// Takes no more writes: after a failure nobody knows what the disk holds
-    /// until it is read again.
-    fn refuse(&self, error: &io::Error) {
-        let reason = error.to_string();
-        tracing::error!(error = reason, "writes are refused until the next start");
-        let _ = self.shared.refusal.set(reason);
     }
 }
 

@@ -1,0 +1,126 @@
+//! Bodies that clients send.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+};
+use common::Problem;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::Value;
+use store::DocumentError;
+
+use crate::{problem::ProblemDetails, unique};
+
+/// Bytes that a body may have.
+const BYTES_MAX: usize = 64 * 1024;
+
+/// How long a client may take to send its body.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A method that takes a body: which media types, and the header that names them.
+pub(crate) struct Accepts {
+    pub media_types: &'static [&'static str],
+    pub header: HeaderName,
+    pub value: &'static str,
+}
+
+pub(crate) const POST: Accepts = Accepts {
+    media_types: &["application/json"],
+    header: HeaderName::from_static("accept-post"),
+    value: "application/json",
+};
+
+pub(crate) const PUT: Accepts = Accepts {
+    media_types: &["application/json"],
+    header: header::ACCEPT,
+    value: "application/json",
+};
+
+pub(crate) const PATCH: Accepts = Accepts {
+    media_types: &["application/merge-patch+json", "application/json"],
+    header: HeaderName::from_static("accept-patch"),
+    value: "application/merge-patch+json, application/json",
+};
+
+/// Reads a JSON body of one of the media types that are accepted.
+pub(crate) async fn json(
+    headers: &HeaderMap,
+    body: Body,
+    accepts: &Accepts,
+) -> Result<Value, ProblemDetails> {
+    check_media_type(headers, accepts)?;
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if declared
+        .and_then(|value| value.parse().ok())
+        .is_some_and(|bytes: u64| bytes > BYTES_MAX as u64)
+    {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout(TIMEOUT, Limited::new(body, BYTES_MAX).collect()).await;
+    let bytes = match collected {
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} s", TIMEOUT.as_secs());
+            return Err(ProblemDetails::new(Problem::Timeout, detail));
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(_)) => return Err(malformed("the body ended early or is badly framed")),
+        Ok(Ok(body)) => body.to_bytes(),
+    };
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, ProblemDetails> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"));
+    let value = text.and_then(|text| {
+        let value =
+            serde_json::from_str(text).map_err(|error| DocumentError::json(bytes, 0, &error))?;
+        unique::check(text)?;
+        Ok(value)
+    });
+    value.map_err(|error| malformed(error.to_string()))
+}
+
+fn check_media_type(headers: &HeaderMap, accepts: &Accepts) -> Result<(), ProblemDetails> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    let essence = given
+        .split(|byte| *byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    if accepts
+        .media_types
+        .iter()
+        .any(|accepted| essence.eq_ignore_ascii_case(accepted.as_bytes()))
+    {
+        return Ok(());
+    }
+    let detail = format!(
+        "expected the header Content-Type: {}",
+        accepts.media_types[0]
+    );
+    Err(
+        ProblemDetails::new(Problem::UnsupportedMediaType, detail).with_header(
+            accepts.header.clone(),
+            HeaderValue::from_static(accepts.value),
+        ),
+    )
+}
+
+fn too_large() -> ProblemDetails {
+    ProblemDetails::new(
+        Problem::TooLarge,
+        format!("expected a body of at most {BYTES_MAX} bytes"),
+    )
+}
+
+fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> ProblemDetails {
+    ProblemDetails::new(Problem::MalformedJson, detail)
+}

@@ -1,0 +1,135 @@
+//! The routes that write, for those who have the token.
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+};
+use common::{Id, MemberError, Model, Problem};
+use serde_json::Value;
+use store::{Object, Precondition, Record, WriteError};
+
+use crate::{
+    app::App,
+    body::{self, Accepts},
+    collection::{Answer, JSON, PathId, absent},
+    conditional::{self, etag},
+    problem::ProblemDetails,
+};
+
+/// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
+pub(crate) async fn create<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
+    let (members, _) = object(&app, request, &body::POST).await?;
+    let created = app.store()?.create(members).await;
+    let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
+    let location = format!("/api/{}/{id}", M::COLLECTION);
+    let mut response = stored(StatusCode::CREATED, record);
+    let location = HeaderValue::try_from(location).map_err(|_| ProblemDetails::internal())?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// `PUT /api/{collection}/{id}`: 200 with the record; as POST, and 404, 412.
+pub(crate) async fn replace<M: Model>(
+    State(app): State<App<M>>,
+    PathId(id): PathId<M>,
+    request: Request,
+) -> Answer {
+    let (members, precondition) = object(&app, request, &body::PUT).await?;
+    let replaced = app.store()?.replace(id, members, precondition).await;
+    let record = replaced.map_err(|error| refused(error, Some(id)))?;
+    Ok(stored(StatusCode::OK, record))
+}
+
+/// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): as PUT.
+pub(crate) async fn patch<M: Model>(
+    State(app): State<App<M>>,
+    PathId(id): PathId<M>,
+    request: Request,
+) -> Answer {
+    let (patch, precondition) = authorized(&app, request, &body::PATCH).await?;
+    let patched = app.store()?.patch(id, patch, precondition).await;
+    let record = patched.map_err(|error| refused(error, Some(id)))?;
+    Ok(stored(StatusCode::OK, record))
+}
+
+/// `DELETE /api/{collection}/{id}`: 204; 400, 401, 404, 412, 503.
+pub(crate) async fn delete<M: Model>(
+    State(app): State<App<M>>,
+    PathId(id): PathId<M>,
+    headers: HeaderMap,
+) -> Answer {
+    app.admit(&headers)?;
+    let deleted = app
+        .store()?
+        .delete(id, conditional::precondition(&headers))
+        .await;
+    deleted.map_err(|error| refused(error, Some(id)))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// The JSON that someone with the token sent, and the precondition on it.
+async fn authorized<M: Model>(
+    app: &App<M>,
+    request: Request,
+    accepts: &Accepts,
+) -> Result<(Value, Precondition), ProblemDetails> {
+    let (parts, body) = request.into_parts();
+    app.admit(&parts.headers)?;
+    app.store()?;
+    let json = body::json(&parts.headers, body, accepts).await?;
+    Ok((json, conditional::precondition(&parts.headers)))
+}
+
+async fn object<M: Model>(
+    app: &App<M>,
+    request: Request,
+    accepts: &Accepts,
+) -> Result<(Object, Precondition), ProblemDetails> {
+    let (json, precondition) = authorized(app, request, accepts).await?;
+    if let Value::Object(members) = json {
+        return Ok((members, precondition));
+    }
+    let detail = format!("expected an object: a {}", M::SINGULAR);
+    let pointer = String::new();
+    Err(ProblemDetails::invalid(vec![MemberError {
+        pointer,
+        detail,
+    }]))
+}
+
+fn stored(status: StatusCode, record: Record) -> Response<Body> {
+    let etag = etag(record.digest);
+    let mut response = Response::new(Body::from(record.json));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response.headers_mut().insert(header::ETAG, etag);
+    response
+}
+
+fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
+    match (error, id) {
+        (WriteError::NotFound, Some(id)) => absent(id),
+        (WriteError::PreconditionFailed, Some(id)) => {
+            let detail = format!(
+                "{} {id} is not as If-Match says; read it again",
+                M::SINGULAR
+            );
+            ProblemDetails::new(Problem::PreconditionFailed, detail)
+        }
+        (WriteError::Conflict { member, holder }, _) => {
+            let detail = format!("{} {holder} has this {member} already", M::SINGULAR);
+            ProblemDetails::new(Problem::Conflict, detail)
+        }
+        (WriteError::Invalid(errors), _) => ProblemDetails::invalid(errors),
+        (WriteError::Refused, _) => {
+            ProblemDetails::unavailable("the store refuses writes until it is started again")
+        }
+        (error, _) => {
+            tracing::error!(%error, "a write failed");
+            ProblemDetails::internal()
+        }
+    }
+}

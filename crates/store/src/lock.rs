@@ -1,0 +1,69 @@
+//! One writer per file.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{disk::directory_of, error::OpenError, mount::mount_point, recovery::beside};
+
+/// The right to write a `db.json`, held by one process as long as this lives.
+#[derive(Debug)]
+pub struct WriteLock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl WriteLock {
+    /// Takes the right to write the file at `path`, which need not exist yet.
+    ///
+    /// # Errors
+    /// When another process has it, and when the file cannot be written or replaced.
+    pub fn take(path: &Path) -> Result<Self, OpenError> {
+        let path = real_path(path)?;
+        if mount_point(&path).is_ok_and(|mount| mount == path) {
+            return Err(OpenError::SingleFileMount { path });
+        }
+        // Not db.json itself: that is replaced by a new file with every checkpoint.
+        let at = beside(&path, ".lock");
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&at);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                return Err(OpenError::ReadOnlyFileSystem { path });
+            }
+            Err(source) => return Err(OpenError::Write { path: at, source }),
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path }),
+            Err(TryLockError::Error(source)) => Err(OpenError::Write { path: at, source }),
+        }
+    }
+
+    /// The file, without links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The file itself, so that a link to it is not what gets replaced.
+fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
+    let read = |source| OpenError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory = directory_of(path).canonicalize().map_err(read)?;
+            Ok(directory.join(path.file_name().ok_or(error).map_err(read)?))
+        }
+        found => found.map_err(read),
+    }
+}
