@@ -1,0 +1,134 @@
+//! A binary and what it is started with.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+
+use crate::task::{Ended, Task};
+
+/// A binary and what it is started with. Its environment is empty but for
+/// `PORT=0` and `HOST=127.0.0.1`, its working directory new and empty. It can
+/// be started more than once: again after its end, or several times at once.
+#[derive(Debug, Clone)]
+pub struct Binary {
+    path: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    user: Option<u32>,
+    dir: Arc<TempDir>,
+}
+
+impl Binary {
+    /// The binary at `path`, which in the tests of its crate is
+    /// `env!("CARGO_BIN_EXE_name")`.
+    ///
+    /// # Panics
+    /// When there can be no directory for it.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            user: None,
+            dir: Arc::new(TempDir::new().expect("a temporary directory")),
+        }
+        .env("PORT", "0")
+        .env("HOST", "127.0.0.1")
+    }
+
+    /// Puts a `db.json` into its directory, where it looks for one by default.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn db(self, text: impl AsRef<[u8]>) -> Self {
+        fs::write(self.db_path(), text).expect("the test's directory can be written");
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let (name, value) = (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.env.push((name, value));
+        self
+    }
+
+    /// Starts it as another user, by number. Only root can.
+    #[must_use]
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Its working directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The `db.json` in its working directory.
+    #[must_use]
+    pub fn db_path(&self) -> PathBuf {
+        self.dir().join("db.json")
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready within the deadline.
+    #[must_use]
+    pub fn start(&self) -> Task {
+        let task = self.start_unready();
+        task.logged("ready");
+        task
+    }
+
+    /// Starts it and waits until it listens; its collection may not be loaded yet.
+    ///
+    /// # Panics
+    /// When it ends, or does not say where it listens within the deadline.
+    #[must_use]
+    pub fn start_unready(&self) -> Task {
+        Task::start(&mut self.command(), Arc::clone(&self.dir))
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it does not end within the deadline.
+    #[must_use]
+    pub fn run(&self) -> Ended {
+        Task::spawn(&mut self.command(), Arc::clone(&self.dir)).wait()
+    }
+
+    /// The command that starts it, for tests that treat its output in their own way.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.dir())
+            .stdin(Stdio::null());
+        if let Some(user) = self.user {
+            command.uid(user);
+        }
+        command
+    }
+}

@@ -1,0 +1,36 @@
+//! Runs a service's real binary in tests: started on a port that the system
+//! chooses, in a directory of its own, without the caller's environment, and
+//! gone when the test ends.
+//!
+//! ```no_run
+//! use testkit::{Binary, Request};
+//!
+//! let users = Binary::new("target/debug/users") // in its own tests: env!("CARGO_BIN_EXE_users")
+//!     .db(r#"{"users": []}"#)
+//!     .start();
+//! assert_eq!(users.get("/api/users").text(), "[]");
+//! let mut connection = users.connect();
+//! let response = connection.ask(&Request::new("OPTIONS", "/api/users"));
+//! assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS");
+//! ```
+//!
+//! Whatever does not happen within [`DEADLINE`] panics. The output of a task
+//! whose test panics is printed.
+
+mod binary;
+mod connection;
+mod message;
+mod output;
+mod task;
+
+use std::time::Duration;
+
+pub use binary::Binary;
+pub use connection::Connection;
+pub use message::{Request, Response};
+pub use rustix::process::Signal;
+pub use task::{Ended, Task};
+
+/// Longest wait for anything that should happen at once. Long, since a machine
+/// that runs tests is busy; a test that passes never waits for it.
+pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -1,0 +1,107 @@
+//! Requests and responses.
+
+use http::HeaderMap;
+use serde_json::Value;
+
+/// A request, sent as it is written here, right or wrong.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(crate) method: String,
+    target: String,
+    headers: String,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A request without a body. `target` is the path with its query.
+    #[must_use]
+    pub fn new(method: &str, target: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: String::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// A GET.
+    #[must_use]
+    pub fn get(target: &str) -> Self {
+        Self::new("GET", target)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        let Self { headers, .. } = self;
+        self.headers = format!("{headers}{name}: {value}\r\n");
+        self
+    }
+
+    /// Gives it a body, and the header that says how long that is.
+    #[must_use]
+    pub fn body(self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        let request = self
+            .header("Content-Type", media_type)
+            .header("Content-Length", body.len());
+        Self { body, ..request }
+    }
+
+    /// What goes over the wire.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let Self {
+            method,
+            target,
+            headers,
+            body,
+        } = self;
+        let mut bytes =
+            format!("{method} {target} HTTP/1.1\r\nHost: test\r\n{headers}\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        bytes
+    }
+}
+
+/// A response.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The header.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The value of a header that must be there.
+    ///
+    /// # Panics
+    /// When it is not, or not a text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {:#?}", self.headers))
+    }
+
+    /// The body as text.
+    ///
+    /// # Panics
+    /// When it is not UTF-8.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is UTF-8")
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+}

@@ -1,0 +1,219 @@
+//! A running binary.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    DEADLINE,
+    connection::Connection,
+    message::{Request, Response},
+    output::{Lines, Output},
+};
+
+/// A running binary. Killed when dropped.
+#[derive(Debug)]
+pub struct Task {
+    child: Child,
+    addr: Option<SocketAddr>,
+    output: Output,
+    _dir: Arc<TempDir>,
+}
+
+/// What is left of a task.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The lines that it wrote to its standard output.
+    pub stdout: Vec<String>,
+    /// What it wrote to its standard error.
+    pub stderr: String,
+}
+
+impl Task {
+    pub(crate) fn spawn(command: &mut Command, dir: Arc<TempDir>) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let spawned = command.spawn();
+        let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
+            unreachable!("both streams are pipes");
+        };
+        Self {
+            child,
+            addr: None,
+            output: Output::of(stdout, stderr),
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn start(command: &mut Command, dir: Arc<TempDir>) -> Self {
+        let mut task = Self::spawn(command, dir);
+        let listening = task.logged("listening");
+        let addr = listening["addr"]
+            .as_str()
+            .and_then(|addr| addr.parse().ok());
+        assert!(addr.is_some(), "no address in {listening}");
+        task.addr = addr;
+        task
+    }
+
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// Never: a task that was started has said where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr.expect("a started task has said where it listens")
+    }
+
+    /// A new connection to it.
+    ///
+    /// # Panics
+    /// When it does not accept one.
+    #[must_use]
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.addr()).expect("the task accepts connections")
+    }
+
+    /// Its answer to a request, on a new connection.
+    #[must_use]
+    pub fn ask(&self, request: &Request) -> Response {
+        self.connect().ask(request)
+    }
+
+    /// Its answer to a GET, on a new connection.
+    #[must_use]
+    pub fn get(&self, target: &str) -> Response {
+        self.ask(&Request::get(target))
+    }
+
+    /// The first log line with this message, as soon as there is one.
+    ///
+    /// # Panics
+    /// When there is none within the deadline.
+    #[expect(clippy::must_use_candidate, reason = "most callers only wait")]
+    pub fn logged(&self, message: &str) -> Value {
+        self.logged_where(message, |line| line["message"] == message)
+    }
+
+    /// The first log line that `is`, as soon as there is one. `what` says in a
+    /// failed test what was waited for.
+    ///
+    /// # Panics
+    /// When there is none within the deadline.
+    pub fn logged_where(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = 0;
+        let found = self.output.wait(DEADLINE, |lines| {
+            let new = &lines.stdout[seen..];
+            seen = lines.stdout.len();
+            let mut new = new
+                .iter()
+                .filter_map(|line| serde_json::from_str(line).ok());
+            new.find(&is)
+        });
+        found.unwrap_or_else(|| panic!("the task did not log {what:?}"))
+    }
+
+    /// The lines that it has written to its standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> Vec<String> {
+        self.output.lines().stdout.clone()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When the system does not deliver it.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal)
+            .expect("an unreaped process takes signals");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end within the deadline.
+    #[must_use]
+    pub fn wait(self) -> Ended {
+        self.wait_within(DEADLINE)
+    }
+
+    /// Waits for its end, but not longer than `patience`.
+    ///
+    /// # Panics
+    /// When it does not end by then.
+    #[must_use]
+    pub fn wait_within(mut self, patience: Duration) -> Ended {
+        let complete = |lines: &Lines| lines.complete().then_some(());
+        let ended = self.output.wait(patience, complete);
+        assert!(ended.is_some(), "the task did not end within {patience:?}");
+        // It may take the system a moment more to let go of the process.
+        let status = self.child.wait().expect("a child can be waited for");
+        let mut lines = self.output.lines();
+        Ended {
+            status,
+            stdout: std::mem::take(&mut lines.stdout),
+            stderr: lines.stderr.join("\n"),
+        }
+    }
+
+    /// Stops it as an operator does, and waits for its end.
+    #[must_use]
+    pub fn stop(self) -> Ended {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Bytes of memory that it occupies (resident set size).
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).expect("Linux has /proc");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        let kib: usize = kib.and_then(|kib| kib.parse().ok()).expect("VmRSS in kB");
+        kib * 1024
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let lines = self.output.lines();
+            for line in lines.stdout.iter().chain(&lines.stderr) {
+                eprintln!("  {line}");
+            }
+        }
+    }
+}
+
+impl Ended {
+    /// Its log: one JSON object a line.
+    ///
+    /// # Panics
+    /// When a line is none.
+    #[must_use]
+    pub fn log(&self) -> Vec<Value> {
+        let parse = |line: &String| match serde_json::from_str(line) {
+            Ok(object @ Value::Object(_)) => object,
+            _ => panic!("not a JSON object: {line}"),
+        };
+        self.stdout.iter().map(parse).collect()
+    }
+}
