@@ -100,6 +100,10 @@ impl<M: Model, S: Send + Sync> FromRequestParts<S> for PathId<M> {
             .await
             .map_err(|_| invalid())?;
         let (_, id) = params.iter().next().ok_or_else(invalid)?;
+        if id.is_empty() {
+            // The router takes what stands between two slashes for a segment.
+            return Err(ProblemDetails::no_route(parts.uri.path()));
+        }
         id.parse().map(|id| Self(id)).map_err(|_| invalid())
     }
 }

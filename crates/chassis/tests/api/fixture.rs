@@ -1,0 +1,251 @@
+//! The three services' routers, each over a collection that the test knows.
+
+use std::{fs, io, pin::Pin};
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode},
+};
+use bytes::Bytes;
+use chassis::{App, Lifecycle, Phase, Routes, Service, Sink};
+use common::{Model, Post, Problem, Thread, User};
+use http_body_util::BodyExt;
+use hyper::service::Service as _;
+use serde_json::{Value, json};
+use store::Store;
+use tokio::runtime::Runtime;
+
+/// A service in process.
+pub struct Api {
+    /// Name of the service and of its collection.
+    pub name: &'static str,
+    /// Its records in id order. The ids have gaps.
+    pub records: Vec<Value>,
+    /// Members that its lists can be filtered by.
+    pub filters: &'static [&'static str],
+    /// Lists with a member's value in the path: the path before it, and the member.
+    pub lists_by: &'static [(&'static str, &'static str)],
+    pub lifecycle: Lifecycle,
+    answer: Answer,
+    runtime: Runtime,
+}
+
+type Answer = Box<dyn Fn(Request<Body>) -> Pin<Box<dyn Future<Output = Response>>>>;
+
+/// A response whose body has been read.
+pub struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// The ids of the records: 1 to 60 with gaps.
+pub fn ids() -> impl Iterator<Item = u64> {
+    (1..=60).filter(|id| id % 7 != 0)
+}
+
+/// All three services, ready.
+pub fn all() -> [Api; 3] {
+    [users(), threads(), posts()]
+}
+
+pub fn users() -> Api {
+    let user = |id| {
+        let name = format!("Number {id}");
+        json!({"id": id, "username": format!("user-{id}"), "name": name, "bio": "", "badge": {"b": 1}})
+    };
+    Api::new::<User>(ids().map(user).collect(), &["username"], &[], |routes| {
+        routes
+    })
+}
+
+pub fn threads() -> Api {
+    let thread = |id| json!({"id": id, "title": format!("Thread {id}"), "createdBy": id % 5 + 1});
+    Api::new::<Thread>(ids().map(thread).collect(), &["createdBy"], &[], |routes| {
+        routes
+    })
+}
+
+/// Posts of threads 1 to 4 and users 1 to 3, on more than one page of the store.
+pub fn posts() -> Api {
+    let text = "More than the store puts on one page. ".repeat(20);
+    let post = |id| json!({"id": id, "thread": id % 4 + 1, "text": text, "user": id % 3 + 1});
+    let lists = &[
+        ("/api/posts/in-thread/", "thread"),
+        ("/api/posts/by-user/", "user"),
+    ];
+    Api::new::<Post>(
+        ids().map(post).collect(),
+        &["thread", "user"],
+        lists,
+        |routes| routes.list_by::<0>("in-thread").list_by::<1>("by-user"),
+    )
+}
+
+impl Api {
+    fn new<M: Model>(
+        records: Vec<Value>,
+        filters: &'static [&'static str],
+        lists_by: &'static [(&'static str, &'static str)],
+        routes: fn(Routes<M>) -> Routes<M>,
+    ) -> Self {
+        let (api, app) = Self::starting(filters, lists_by, routes);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), json!({M::COLLECTION: records}).to_string()).unwrap();
+        let store = Store::open(file.path()).unwrap();
+        api.runtime.block_on(app.ready(store));
+        Self { records, ..api }
+    }
+
+    /// A service that has not loaded its collection.
+    pub fn starting<M: Model>(
+        filters: &'static [&'static str],
+        lists_by: &'static [(&'static str, &'static str)],
+        routes: fn(Routes<M>) -> Routes<M>,
+    ) -> (Self, App<M>) {
+        let service = Service {
+            name: M::COLLECTION,
+            version: "1.2.3",
+            about: "A service in a test.",
+        };
+        let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()));
+        let observed = routes(Routes::new(app.clone())).into_service();
+        let answer: Answer = Box::new(move |request| {
+            let answering = observed.call(request);
+            Box::pin(async move {
+                let Ok(response) = answering.await;
+                let (head, body) = response.into_parts();
+                Response {
+                    status: head.status,
+                    headers: head.headers,
+                    body: body.collect().await.unwrap().to_bytes(),
+                }
+            })
+        });
+        let api = Self {
+            name: M::COLLECTION,
+            records: Vec::new(),
+            filters,
+            lists_by,
+            lifecycle: app.lifecycle().clone(),
+            answer,
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap(),
+        };
+        (api, app)
+    }
+
+    /// The path of the collection.
+    pub fn collection(&self) -> String {
+        format!("/api/{}", self.name)
+    }
+
+    /// One path of each route, and the type of what a GET answers there.
+    pub fn paths(&self) -> Vec<(String, &'static str)> {
+        let (collection, json) = (self.collection(), "application/json");
+        let text = "text/plain; charset=utf-8";
+        let mut paths = vec![
+            ("/".into(), text),
+            ("/api".into(), text),
+            ("/health/live".into(), json),
+            ("/health/ready".into(), json),
+            (
+                "/metrics".into(),
+                "text/plain; version=0.0.4; charset=utf-8",
+            ),
+            (format!("{collection}/openapi.json"), json),
+            (format!("{collection}/1"), json),
+            (collection, json),
+        ];
+        paths.extend(
+            self.lists_by
+                .iter()
+                .map(|(path, _)| (format!("{path}1"), json)),
+        );
+        paths
+    }
+
+    /// The service's answer, once checked for what all answers have.
+    pub fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.runtime.block_on((self.answer)(request));
+        self.check(&format!("{method} {target}"), &response);
+        response
+    }
+
+    pub fn get(&self, target: &str) -> Response {
+        self.ask("GET", target, &[])
+    }
+
+    fn check(&self, request: &str, response: &Response) {
+        assert_eq!(response.header("cache-control"), "no-cache", "{request}");
+        assert_eq!(
+            response.header("x-content-type-options"),
+            "nosniff",
+            "{request}"
+        );
+        let request_id = response.header("x-request-id");
+        assert!(!request_id.is_empty(), "{request}");
+        let closing = response.headers.contains_key("connection");
+        assert_eq!(
+            closing,
+            self.lifecycle.phase() >= Phase::Draining,
+            "{request}"
+        );
+        let failed = response.status.is_client_error() || response.status.is_server_error();
+        if !failed || request.ends_with("/health/ready") {
+            return;
+        }
+        assert_eq!(
+            response.header("content-type"),
+            "application/problem+json",
+            "{request}"
+        );
+        let problem = response.json();
+        let known = Problem::ALL
+            .iter()
+            .find(|known| problem["type"] == known.urn());
+        let known = known.unwrap_or_else(|| panic!("{request}: unknown type in {problem}"));
+        assert_eq!(problem["title"], known.title(), "{request}");
+        assert_eq!(problem["status"], response.status.as_u16(), "{request}");
+        assert_eq!(problem["requestId"], request_id, "{request}");
+        assert_ne!(problem["detail"], "", "{request}");
+    }
+}
+
+impl Response {
+    /// A header that must be there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        let value = value.unwrap_or_else(|| panic!("no {name} in {:?}", self.headers));
+        value.to_str().unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The last part of the problem's type.
+    pub fn problem(&self) -> String {
+        let problem = self.json();
+        let urn = problem["type"].as_str().unwrap_or_default();
+        urn.trim_start_matches("urn:forum:problem:").to_owned()
+    }
+
+    /// The records of a list.
+    pub fn records(&self) -> Vec<Value> {
+        assert_eq!(self.status, 200);
+        match self.json() {
+            Value::Array(records) => records,
+            other => panic!("expected an array, got {other}"),
+        }
+    }
+}

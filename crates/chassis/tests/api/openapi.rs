@@ -1,0 +1,115 @@
+//! The API's document.
+
+use std::collections::BTreeSet;
+
+use common::Problem;
+use serde_json::Value;
+
+use crate::fixture::{Api, all};
+
+fn document(api: &Api) -> Value {
+    api.get(&format!("{}/openapi.json", api.collection()))
+        .json()
+}
+
+/// The routes of the router: each has a histogram from the start.
+fn routes(api: &Api) -> BTreeSet<String> {
+    let metrics = api.get("/metrics");
+    let text = std::str::from_utf8(&metrics.body).unwrap();
+    let route = |line: &str| {
+        let label = line.strip_prefix("http_request_duration_seconds_count{route=\"")?;
+        Some(label.split_once('"')?.0.to_owned())
+    };
+    text.lines().filter_map(route).collect()
+}
+
+#[test]
+fn the_document_names_its_format_and_the_service() {
+    for api in all() {
+        let document = document(&api);
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["info"]["title"], format!("forum: {}", api.name));
+        assert_eq!(document["info"]["version"], "1.2.3");
+    }
+}
+
+#[test]
+fn the_document_describes_the_routes_of_the_collection_and_no_others() {
+    for api in all() {
+        let document = document(&api);
+        let documented = document["paths"].as_object().unwrap().keys().cloned();
+        let itself = format!("{}/openapi.json", api.collection());
+        let mut served = routes(&api);
+        served.retain(|route| route.starts_with(&api.collection()) && *route != itself);
+        assert_eq!(documented.collect::<BTreeSet<_>>(), served);
+    }
+}
+
+#[test]
+fn a_read_only_service_documents_reads_alone() {
+    for api in all() {
+        for (path, item) in document(&api)["paths"].as_object().unwrap() {
+            for method in item.as_object().unwrap().keys() {
+                assert!(
+                    ["get", "parameters"].contains(&&**method),
+                    "{method} {path}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_document_lists_every_type_of_problem() {
+    let urns = Problem::ALL.map(Problem::urn);
+    for api in all() {
+        let types = &document(&api)["components"]["schemas"]["problem"]["properties"]["type"];
+        assert_eq!(types["enum"], serde_json::json!(urns));
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members
+                    .values()
+                    .for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    for api in all() {
+        let document = document(&api);
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+    }
+}
+
+#[test]
+fn operation_ids_are_unique_and_well_formed() {
+    for api in all() {
+        let document = document(&api);
+        let operations = document["paths"].as_object().unwrap().values();
+        let ids: Vec<_> = operations
+            .map(|item| item["get"]["operationId"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            ids.iter().collect::<BTreeSet<_>>().len(),
+            ids.len(),
+            "{ids:?}"
+        );
+        assert!(
+            ids.iter().all(|id| id.chars().all(char::is_alphanumeric)),
+            "{ids:?}"
+        );
+    }
+}
