@@ -93,7 +93,7 @@ impl Api {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), json!({M::COLLECTION: records}).to_string()).unwrap();
         let store = Store::open(file.path()).unwrap();
-        api.runtime.block_on(app.ready(store));
+        app.ready(store);
         Self { records, ..api }
     }
 
@@ -108,7 +108,7 @@ impl Api {
             version: "1.2.3",
             about: "A service in a test.",
         };
-        let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()));
+        let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()), None);
         let observed = routes(Routes::new(app.clone())).into_service();
         let answer: Answer = Box::new(move |request| {
             let answering = observed.call(request);
