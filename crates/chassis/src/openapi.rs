@@ -38,13 +38,13 @@ impl<M: Model> Document<M> {
         let (one, many) = (M::SINGULAR, M::COLLECTION);
         let mut parameters = list_parameters::<M>();
         let (summary, id) = match of {
-            ListOf::All => (format!("List all {many}"), format!("list-{many}")),
+            ListOf::All => (format!("List all {many}"), operation_id(&["list", many])),
             ListOf::With(member) => {
                 let id = format!("{member}Id");
                 parameters.push(path_id(&id, &format!("A {one}'s {member}.")));
                 (
                     format!("List the {many} with this {member}"),
-                    format!("list-{many}-by-{member}"),
+                    operation_id(&["list", many, "by", member]),
                 )
             }
         };
@@ -71,7 +71,7 @@ impl<M: Model> Document<M> {
         let summary = format!("Get one {one}");
         let get = read(
             &summary,
-            &format!("get-{one}"),
+            &operation_id(&["get", one]),
             &[if_none_match()],
             &record,
             &problems,
@@ -82,7 +82,7 @@ impl<M: Model> Document<M> {
                 let body = body(one, media_types, required, &M::example());
                 let mut edit = json!({
                     "summary": summary,
-                    "operationId": format!("{verb}-{one}"),
+                    "operationId": operation_id(&[verb, one]),
                     "security": [{"token": []}],
                     "parameters": [if_match()],
                     "requestBody": body,
@@ -104,7 +104,7 @@ impl<M: Model> Document<M> {
             );
             item["delete"] = json!({
                 "summary": format!("Delete a {one}"),
-                "operationId": format!("delete-{one}"),
+                "operationId": operation_id(&["delete", one]),
                 "security": [{"token": []}],
                 "parameters": [if_match()],
                 "responses": responses_of(&[
@@ -172,7 +172,7 @@ fn create<M: Model>() -> Value {
     responses["201"] = created;
     json!({
         "summary": format!("Create a {one}"),
-        "operationId": format!("create-{one}"),
+        "operationId": operation_id(&["create", one]),
         "security": [{"token": []}],
         "requestBody": {
             "required": true,
@@ -217,6 +217,20 @@ fn open_body_schema<M: Model>(required: bool) -> Value {
     schema["description"] =
         "Members that the stored record has may be repeated; others are refused.".into();
     schema
+}
+
+/// The words as one, `listUsers`, which is what code generators make names of.
+fn operation_id(words: &[&str]) -> String {
+    let (first, others) = words
+        .split_first()
+        .map_or(("", words), |(first, others)| (*first, others));
+    let capitalised = others.iter().map(|word| {
+        let (initial, rest) = word.split_at(1);
+        initial.to_ascii_uppercase() + rest
+    });
+    std::iter::once(first.to_owned())
+        .chain(capitalised)
+        .collect()
 }
 
 fn reference(kind: &str, name: &str) -> Value {
