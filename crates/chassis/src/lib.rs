@@ -9,6 +9,8 @@ mod collection;
 mod conditional;
 mod config;
 mod connections;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod healthcheck;
 mod lifecycle;

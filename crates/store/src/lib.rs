@@ -10,6 +10,8 @@ mod disk;
 mod document;
 mod edit;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod journal;
 mod list;

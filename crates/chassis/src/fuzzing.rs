@@ -1,0 +1,50 @@
+//! Doors for the fuzzer (`crates/fuzz`). Only there when it builds this crate.
+
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use common::{Post, User};
+
+use crate::{conditional, query, unique};
+
+/// Any bytes as a request target: refused, or a query whose link leads to a
+/// query that asks for the same.
+///
+/// # Panics
+/// When it does not.
+pub fn target(bytes: &[u8]) {
+    let Ok(uri) = Uri::try_from(bytes) else {
+        return;
+    };
+    let _ = query::parse::<User>(&uri);
+    let Ok(query) = query::parse::<Post>(&uri) else {
+        return;
+    };
+    let link = query::next_link::<Post>(&uri, 7);
+    let next = link
+        .trim_start_matches('<')
+        .trim_end_matches(">; rel=\"next\"");
+    let Ok(next) = Uri::try_from(next) else {
+        return;
+    };
+    let next = query::parse::<Post>(&next).expect("a link is a query");
+    assert_eq!(next.after, Some(7));
+    assert_eq!(
+        (next.filters, next.descending),
+        (query.filters, query.descending)
+    );
+    assert_eq!(next.limit, query.limit);
+}
+
+/// Any bytes as a body and as entity tags: refused or read.
+pub fn body(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && serde_json::from_str::<serde_json::Value>(text).is_ok()
+    {
+        let _ = unique::check(text);
+    }
+    if let Ok(tags) = HeaderValue::from_bytes(bytes) {
+        let names = [header::IF_MATCH, header::IF_NONE_MATCH];
+        let headers = HeaderMap::from_iter(names.map(|name| (name, tags.clone())));
+        let _ = conditional::precondition(&headers);
+        let _ = conditional::not_modified(&headers, &tags);
+    }
+}
