@@ -11,7 +11,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::task::{Ended, Task};
+use crate::{
+    process::Process,
+    task::{Ended, Task},
+};
 
 /// A binary and what it is started with. Its environment is empty but for
 /// `PORT=0` and `HOST=127.0.0.1`, its working directory new and empty. It can
@@ -116,9 +119,14 @@ impl Binary {
         Task::spawn(&mut self.command(), Arc::clone(&self.dir)).wait()
     }
 
-    /// The command that starts it, for tests that treat its output in their own way.
+    /// Starts it with this as its standard output, for tests that treat that in
+    /// their own way. Its directory lasts only as long as `self`.
     #[must_use]
-    pub fn command(&self) -> Command {
+    pub fn spawn_onto(&self, stdout: impl Into<Stdio>) -> Process {
+        Process::spawn(self.command().stdout(stdout))
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         command
             .args(&self.args)

@@ -21,6 +21,7 @@ mod binary;
 mod connection;
 mod message;
 mod output;
+mod process;
 mod task;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub use binary::Binary;
 pub use connection::Connection;
 pub use message::{Request, Response};
+pub use process::Process;
 pub use rustix::process::Signal;
 pub use task::{Ended, Task};
 

@@ -3,13 +3,13 @@
 use std::{
     fs,
     net::SocketAddr,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,12 +18,13 @@ use crate::{
     connection::Connection,
     message::{Request, Response},
     output::{Lines, Output},
+    process::Process,
 };
 
 /// A running binary. Killed when dropped.
 #[derive(Debug)]
 pub struct Task {
-    child: Child,
+    process: Process,
     addr: Option<SocketAddr>,
     output: Output,
     _dir: Arc<TempDir>,
@@ -43,14 +44,14 @@ pub struct Ended {
 impl Task {
     pub(crate) fn spawn(command: &mut Command, dir: Arc<TempDir>) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let spawned = command.spawn();
-        let mut child = spawned.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let mut process = Process::spawn(command);
+        let child = process.child();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {
             unreachable!("both streams are pipes");
         };
         Self {
-            child,
+            process,
             addr: None,
             output: Output::of(stdout, stderr),
             _dir: dir,
@@ -136,8 +137,7 @@ impl Task {
     /// # Panics
     /// When the system does not deliver it.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal)
-            .expect("an unreaped process takes signals");
+        self.process.signal(signal);
     }
 
     /// Waits for its end.
@@ -159,7 +159,8 @@ impl Task {
         let ended = self.output.wait(patience, complete);
         assert!(ended.is_some(), "the task did not end within {patience:?}");
         // It may take the system a moment more to let go of the process.
-        let status = self.child.wait().expect("a child can be waited for");
+        let status = self.process.child().wait();
+        let status = status.expect("a child can be waited for");
         let mut lines = self.output.lines();
         Ended {
             status,
@@ -181,7 +182,7 @@ impl Task {
     /// Where there is no `/proc`.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let path = format!("/proc/{}/status", self.child.id());
+        let path = format!("/proc/{}/status", self.process.id());
         let status = fs::read_to_string(&path).expect("Linux has /proc");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
@@ -192,8 +193,6 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if thread::panicking() {
             let lines = self.output.lines();
             for line in lines.stdout.iter().chain(&lines.stderr) {

@@ -1,0 +1,51 @@
+//! A process that does not outlive the test.
+
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A process. Killed when dropped.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let spawned = command.spawn();
+        Self(spawned.unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When the system does not deliver it.
+    pub fn signal(&self, signal: Signal) {
+        let sent = kill_process(Pid::from_child(&self.0), signal);
+        sent.expect("a process that nobody has waited for takes signals");
+    }
+
+    /// Waits for its end, however long that takes.
+    ///
+    /// # Panics
+    /// When the system does not say how it ended.
+    #[must_use]
+    pub fn wait(mut self) -> ExitStatus {
+        self.0.wait().expect("a child can be waited for")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
