@@ -46,8 +46,9 @@ pub(crate) async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .pipeline_flush(true);
+        .max_buf_size(BUFFER_BYTES_MAX);
+    // No `pipeline_flush`: with it hyper copies a whole body before it writes,
+    // however slow the client is, and does not send what it answers to a bad head.
     let mut tasks = JoinSet::new();
     let mut stopping = pin!(lifecycle.reached(Phase::Stopping));
     for number in 0.. {
