@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
@@ -11,6 +12,8 @@ use clap::{Args, Parser, Subcommand};
 
 /// The command line of a service.
 #[derive(Debug, Parser)]
+#[command(after_help = "Environment alone:
+  RUST_LOG  What is logged, such as info, debug or warn,access=info [default: info]")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub config: Config,
@@ -31,11 +34,11 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Port to listen on; 0 lets the system choose
-    #[arg(long, env, global = true, default_value_t = 3000)]
+    #[arg(long, env, global = true, default_value = "3000", value_parser = expecting::<u16>("a port from 0 to 65535"))]
     pub port: u16,
 
     /// Address to listen on
-    #[arg(long, env, default_value = "0.0.0.0")]
+    #[arg(long, env, default_value = "0.0.0.0", value_parser = expecting::<IpAddr>("an IP address such as 0.0.0.0 or ::"))]
     pub host: IpAddr,
 
     /// File that holds the collection
@@ -58,7 +61,7 @@ pub struct Config {
     pub drain_delay: Duration,
 
     /// Connections at a time; one more closes the one that has been idle longest
-    #[arg(long, env, value_name = "NUMBER", default_value = "2000")]
+    #[arg(long, env, value_name = "NUMBER", default_value = "2000", value_parser = expecting::<NonZeroUsize>("a number from 1 on"))]
     pub max_connections: NonZeroUsize,
 }
 
@@ -92,6 +95,11 @@ impl Limits {
             drain_deadline: Duration::from_secs(20),
         }
     }
+}
+
+/// Reads a setting, and says what it expected where it cannot.
+fn expecting<T: FromStr>(what: &'static str) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| text.parse().map_err(|_| format!("expected {what}"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

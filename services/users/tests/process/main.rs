@@ -6,6 +6,7 @@
 
 mod heads;
 mod memory;
+mod settings;
 
 use serde_json::json;
 use testkit::Binary;
