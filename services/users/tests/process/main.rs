@@ -4,9 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_file;
+mod connections;
 mod heads;
+mod health;
+mod idle;
+mod logs;
 mod memory;
 mod settings;
+mod shutdown;
+mod start;
+mod terminal;
 
 use serde_json::json;
 use testkit::Binary;

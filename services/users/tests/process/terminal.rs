@@ -1,0 +1,69 @@
+//! The log on a terminal.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
+use testkit::{Connection, Signal};
+
+use crate::with_users;
+
+/// A terminal: our end, and the one that a process writes to.
+fn terminal() -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap();
+    let theirs = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    (ours.into(), theirs.into())
+}
+
+/// A line without its colours.
+fn plain(line: &str) -> String {
+    let mut parts = line.trim_end().split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| line + part.split_once('m').unwrap().1)
+}
+
+#[test]
+fn people_get_lines_for_people() {
+    let (ours, theirs) = terminal();
+    let service = with_users(2);
+    let process = service.spawn_onto(theirs);
+    // Once the process is gone, reading its terminal is an error.
+    let mut lines = BufReader::new(ours)
+        .lines()
+        .map_while(Result::ok)
+        .map(|line| plain(&line));
+    let listening = lines.next().unwrap();
+    let addr = listening.split_once(" INFO listening addr=").unwrap().1;
+    let mut connection = Connection::open(addr.parse().unwrap()).unwrap();
+    assert_eq!(connection.get("/api/users/2?x=%1b[31m").status, 200);
+    assert_eq!(connection.get("/health/live").status, 200);
+    process.signal(Signal::TERM);
+    let rest: Vec<_> = lines.collect();
+    assert!(process.wait().success());
+    println!("{listening}\n{}", rest.join("\n"));
+
+    let request = rest
+        .iter()
+        .find(|line| line.contains("/api/users/2"))
+        .unwrap();
+    assert!(
+        request.contains(" INFO GET /api/users/2?x=%1b[31m 200 48 B "),
+        "{request}"
+    );
+    assert!(rest.iter().all(|line| !line.contains("/health/live")));
+    assert!(rest.last().unwrap().ends_with(" INFO stopped"), "{rest:?}");
+    assert!(
+        rest.iter()
+            .chain([&listening])
+            .all(|line| line.starts_with("20")),
+        "{rest:?}"
+    );
+}
