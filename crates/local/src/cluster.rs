@@ -1,0 +1,314 @@
+//! The cluster: the services' schedulers, the load balancer before them, and their end.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, ClusterArgs};
+use crate::control::{Answer, Control, Request, Success};
+use crate::event::Events;
+use crate::front_door::FrontDoor;
+use crate::listener::Listener;
+use crate::proxy::{Proxy, Timeouts};
+use crate::scheduler::{Command, Outcome, Scheduler};
+use crate::signals::Signals;
+use crate::status::{self, ClusterStatus};
+use crate::target_group::TargetGroup;
+use crate::task::TaskDefinition;
+use crate::topology::{self, ServiceDefinition};
+use crate::{data, program, server, table};
+
+/// How long requests under way, and then tasks, get when the cluster ends. Shorter than ECS's stop
+/// timeout on purpose: somebody waits for the prompt.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The path of a cluster's socket.
+#[must_use]
+pub fn socket(given: Option<PathBuf>, root: &Path) -> PathBuf {
+    given.unwrap_or_else(|| root.join("target/local.sock"))
+}
+
+/// Runs the cluster until a signal ends it, or forever. A second signal ends it at once.
+///
+/// `print` writes text for people: the table, and what they may do next.
+///
+/// # Errors
+/// When it cannot start. A service that does not start is an event and no error.
+pub async fn run(args: ClusterArgs, events: Events, print: impl Fn(String)) -> Result<()> {
+    let mut signals = Signals::new()?;
+    let starting = Cluster::start(args, events, &print);
+    let mut cluster = tokio::select! {
+        cluster = starting => cluster?,
+        () = signals.next() => return Ok(()),
+    };
+    tokio::select! {
+        () = cluster.operate(&print) => {}
+        () = signals.next() => {}
+    }
+    tokio::select! {
+        () = cluster.stop() => {}
+        () = signals.next() => {}
+    }
+    Ok(())
+}
+
+struct Cluster {
+    url: String,
+    note: Option<String>,
+    definitions: Vec<ServiceDefinition>,
+    proxy: Arc<Proxy>,
+    front_door: Option<FrontDoor>,
+    control: Control,
+    /// In the order of the rules.
+    services: Vec<(String, mpsc::Sender<Command>)>,
+    schedulers: JoinSet<()>,
+    tokens: BTreeMap<String, String>,
+    serving: JoinSet<()>,
+    stop_serving: CancellationToken,
+}
+
+impl Cluster {
+    /// Reads the topology, has the programs built, and starts the schedulers.
+    async fn start(args: ClusterArgs, events: Events, print: &impl Fn(String)) -> Result<Self> {
+        let root = config::root(args.listener.root)?;
+        let mut definitions = topology::load(&root.join("deploy/services"))?;
+        apply_counts(&mut definitions, &args.count, args.writable)?;
+        let names: Vec<&str> = definitions
+            .iter()
+            .map(|definition| definition.name.as_str())
+            .collect();
+        let mut programs = program::find(&names, &root, args.bin_dir.as_deref()).await?;
+
+        let front_door = FrontDoor::open(args.listener.host, args.listener.port).await?;
+        let control = Control::bind(&socket(args.control.socket, &root)).await?;
+        let mut schedulers = JoinSet::new();
+        let (mut services, mut groups, mut tokens) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for definition in &definitions {
+            let name = definition.name.clone();
+            let group = Arc::new(TargetGroup::new(
+                name.clone(),
+                definition.health_check.clone(),
+                definition.deregistration_delay,
+            ));
+            let (db, write_token) = if args.writable {
+                let token = data::token()?;
+                tokens.insert(name.clone(), token.clone());
+                (data::writable(&root, &name)?, Some(token))
+            } else {
+                (data::seed(&root, &name), None)
+            };
+            let program = programs
+                .remove(&name)
+                .context("a service without a program")?;
+            let task = TaskDefinition {
+                program,
+                db,
+                write_token,
+            };
+            let (commands, inbox) = mpsc::channel(16);
+            let desired = definition.desired_count as usize;
+            schedulers.spawn(Scheduler::run(
+                Arc::clone(&group),
+                task,
+                desired,
+                events.clone(),
+                inbox,
+            ));
+            services.push((name, commands));
+            groups.push((definition.clone(), group));
+        }
+        let url = front_door.url()?;
+        print(format!("starting {} behind {url}\n", names.join(", ")));
+        Ok(Self {
+            note: front_door.note.clone(),
+            url,
+            proxy: Arc::new(Proxy {
+                listener: Listener::new(&groups),
+                timeouts: Timeouts::default(),
+                events,
+            }),
+            definitions,
+            front_door: Some(front_door),
+            control,
+            services,
+            schedulers,
+            tokens,
+            serving: JoinSet::new(),
+            stop_serving: CancellationToken::new(),
+        })
+    }
+
+    /// Waits for the services, lets clients in, and obeys requests. Ends when a scheduler does,
+    /// which it does by a panic alone.
+    async fn operate(&mut self, print: &impl Fn(String)) {
+        for (_, service) in &self.services {
+            let (reply, outcome) = oneshot::channel();
+            let _ = service.send(Command::Settle(reply)).await;
+            // A service that fails to start is no reason to keep the others from serving.
+            tokio::select! {
+                _ = outcome => {}
+                Some(end) = self.schedulers.join_next() => return propagate(end),
+            }
+        }
+        if let Some(FrontDoor { listener, .. }) = self.front_door.take() {
+            let (proxy, stop) = (Arc::clone(&self.proxy), self.stop_serving.clone());
+            self.serving
+                .spawn(server::serve(listener, proxy, stop, END_TIMEOUT));
+        }
+        let status = self.status().await;
+        print(format!("\n{}{}\n", table::draw(&status), self.next_steps()));
+
+        let mut answering = JoinSet::new();
+        loop {
+            tokio::select! {
+                mut client = self.control.accept() => {
+                    if let Some(request) = client.request().await {
+                        let answer = self.answer(request).await;
+                        answering.spawn(async move { client.answer(&answer.await).await });
+                    }
+                }
+                Some(_) = answering.join_next() => {}
+                Some(end) = self.schedulers.join_next() => return propagate(end),
+            }
+        }
+    }
+
+    /// Stops clients first, then tasks.
+    async fn stop(mut self) {
+        self.stop_serving.cancel();
+        drop(self.front_door);
+        while self.serving.join_next().await.is_some() {}
+        // Without anybody to command them, the schedulers stop their tasks.
+        drop(self.services);
+        let _ = timeout(END_TIMEOUT, async {
+            while let Some(end) = self.schedulers.join_next().await {
+                propagate(end);
+            }
+        })
+        .await;
+    }
+
+    /// Passes a request on; the future waits for the outcome.
+    async fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + use<> {
+        let (reply, outcome) = oneshot::channel::<Outcome>();
+        let (name, command) = match request {
+            Request::Status => {
+                let status = Box::new(self.status().await);
+                return waits(outcome, Some(Ok(Success::Status(status))));
+            }
+            Request::Restart(name) => (name, Command::Restart(reply)),
+            Request::Scale(name, desired) => (name, Command::Scale(desired, reply)),
+        };
+        let Some((_, service)) = self.services.iter().find(|(other, _)| *other == name) else {
+            return waits(outcome, Some(Err(no_service(&name, &self.definitions))));
+        };
+        let _ = service.send(command).await;
+        waits(outcome, None)
+    }
+
+    async fn status(&self) -> ClusterStatus {
+        let mut services = Vec::new();
+        for (_, service) in &self.services {
+            let (reply, status) = oneshot::channel();
+            let _ = service.send(Command::Describe(reply)).await;
+            services.extend(status.await);
+        }
+        ClusterStatus {
+            url: self.url.clone(),
+            rules: status::rules(&self.proxy.listener),
+            services,
+            cloud_only: status::cloud_only(&self.definitions),
+        }
+    }
+
+    /// What a person may want to type now.
+    fn next_steps(&self) -> String {
+        let note = self.note.iter().map(|note| format!("{note}\n"));
+        let tokens = self
+            .tokens
+            .iter()
+            .map(|(name, token)| format!("export {}={token}\n", variable(name)));
+        let write = self.tokens.keys().next_back().map(|name| {
+            format!(
+                "curl --oauth2-bearer ${} -X PATCH --json '{{}}' {}/api/{name}/1\n",
+                variable(name),
+                self.url
+            )
+        });
+        let lines: String = note.chain(tokens).chain(write).collect();
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("\n{lines}")
+        }
+    }
+}
+
+/// The shell variable for a service's token.
+fn variable(service: &str) -> String {
+    format!("{}_TOKEN", service.to_uppercase().replace('-', "_"))
+}
+
+async fn waits(outcome: oneshot::Receiver<Outcome>, known: Option<Answer>) -> Answer {
+    match known {
+        Some(answer) => answer,
+        None => match outcome.await {
+            Ok(outcome) => outcome.map(Success::Done),
+            Err(_) => Err("the cluster stopped meanwhile".to_owned()),
+        },
+    }
+}
+
+fn apply_counts(
+    definitions: &mut [ServiceDefinition],
+    counts: &[(String, usize)],
+    writable: bool,
+) -> Result<()> {
+    if writable {
+        ensure!(
+            counts.is_empty(),
+            "--count and --writable exclude each other: a writable service has one task"
+        );
+        for definition in definitions.iter_mut() {
+            definition.desired_count = 1;
+        }
+    }
+    for (name, count) in counts {
+        let Some(definition) = definitions
+            .iter_mut()
+            .find(|definition| definition.name == *name)
+        else {
+            anyhow::bail!("--count {name}={count}: {}", no_service(name, definitions));
+        };
+        definition.desired_count = u32::try_from(*count).context("--count")?;
+    }
+    Ok(())
+}
+
+/// For a name that no service has.
+pub(crate) fn no_service(name: &str, definitions: &[ServiceDefinition]) -> String {
+    let names: Vec<_> = definitions
+        .iter()
+        .map(|definition| definition.name.as_str())
+        .collect();
+    format!(
+        "no service {name:?} in the topology, only {}",
+        names.join(", ")
+    )
+}
+
+/// A scheduler ends by itself only when it panics, and then everything does.
+fn propagate(end: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = end
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}

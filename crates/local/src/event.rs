@@ -1,0 +1,182 @@
+//! What happens in the cluster, one line each.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something that happened. `subject` is a task (`users/3`), a service, or the load balancer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A task's process runs.
+    Started {
+        /// The task.
+        subject: String,
+        /// Its process.
+        pid: u32,
+        /// The task whose end left the place free.
+        replaces: Option<String>,
+    },
+    /// A target is in rotation.
+    Healthy {
+        /// The task.
+        subject: String,
+        /// Where it listens.
+        detail: String,
+    },
+    /// A target has left rotation.
+    Unhealthy {
+        /// The task.
+        subject: String,
+        /// What the last check met.
+        reason: String,
+    },
+    /// A target gets no new requests.
+    Draining {
+        /// The task.
+        subject: String,
+    },
+    /// A task's process has ended.
+    Stopped {
+        /// The task.
+        subject: String,
+        /// How: an exit code, a signal, and what the task last said on stderr.
+        cause: String,
+        /// Whether somebody asked for it.
+        expected: bool,
+    },
+    /// A service's tasks end soon after they start.
+    BackingOff {
+        /// The service.
+        subject: String,
+        /// Starts that failed in a row.
+        failures: u32,
+        /// From now to the next start.
+        delay: Duration,
+    },
+    /// Something that a person should read.
+    Warning {
+        /// Whom it is about.
+        subject: String,
+        /// The text.
+        text: String,
+    },
+    /// A line of a task's log.
+    Log {
+        /// The task.
+        subject: String,
+        /// The line.
+        line: String,
+    },
+    /// A line of the load balancer's access log.
+    Access(String),
+}
+
+/// How much a line matters, which a terminal shows by colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// All is well.
+    Good,
+    /// Something changes.
+    Change,
+    /// Something went wrong.
+    Bad,
+    /// Background.
+    Quiet,
+}
+
+impl Event {
+    /// How much it matters.
+    #[must_use]
+    pub fn tone(&self) -> Tone {
+        match self {
+            Self::Healthy { .. } => Tone::Good,
+            Self::Started { .. } | Self::Draining { .. } | Self::Stopped { expected: true, .. } => {
+                Tone::Change
+            }
+            Self::Unhealthy { .. }
+            | Self::Stopped {
+                expected: false, ..
+            }
+            | Self::BackingOff { .. }
+            | Self::Warning { .. } => Tone::Bad,
+            Self::Log { .. } | Self::Access(_) => Tone::Quiet,
+        }
+    }
+
+    /// Whom it is about, what happened, and the details.
+    #[must_use]
+    pub fn columns(&self) -> (&str, &'static str, String) {
+        match self {
+            Self::Started {
+                subject,
+                pid,
+                replaces: None,
+            } => (subject, "started", format!("pid {pid}")),
+            Self::Started {
+                subject,
+                pid,
+                replaces: Some(task),
+            } => (
+                subject,
+                "restarted",
+                format!("pid {pid}, in place of {task}"),
+            ),
+            Self::Healthy { subject, detail } => (subject, "healthy", detail.clone()),
+            Self::Unhealthy { subject, reason } => (subject, "unhealthy", reason.clone()),
+            Self::Draining { subject } => (subject, "draining", String::new()),
+            Self::Stopped { subject, cause, .. } => (subject, "stopped", cause.clone()),
+            Self::BackingOff {
+                subject,
+                failures,
+                delay,
+            } => {
+                let starts = if *failures == 1 { "start" } else { "starts" };
+                let delay = delay.as_secs();
+                (
+                    subject,
+                    "backing off",
+                    format!("{failures} failed {starts} in a row, next in {delay} s"),
+                )
+            }
+            Self::Warning { subject, text } => (subject, "warning", text.clone()),
+            Self::Log { subject, line } => (subject, "log", line.clone()),
+            Self::Access(line) => ("alb", "access", line.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (subject, what, details) = self.columns();
+        let line = format!("{subject:<10} {what:<11} {details}");
+        f.write_str(line.trim_end())
+    }
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Events {
+    sink: Arc<dyn Fn(Event) + Send + Sync>,
+    logs: bool,
+}
+
+impl Events {
+    /// Gives every event to `sink`, which must not block; with `logs`, access and task logs too.
+    pub fn new(logs: bool, sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self {
+            sink: Arc::new(sink),
+            logs,
+        }
+    }
+
+    /// Hands an event on.
+    pub fn send(&self, event: Event) {
+        (self.sink)(event);
+    }
+
+    /// Whether anybody reads the access log and the logs of tasks.
+    #[must_use]
+    pub fn wants_logs(&self) -> bool {
+        self.logs
+    }
+}

@@ -1,0 +1,84 @@
+//! The listener's address: the port that clients expect, or the next best one and why.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+
+/// HTTP's port, and the one to take when that cannot be had.
+const PORT: u16 = 80;
+const OTHER_PORT: u16 = 8080;
+
+/// A bound listener.
+pub struct FrontDoor {
+    /// Clients come in here.
+    pub listener: TcpListener,
+    /// Why it is not at port 80, if that was tried.
+    pub note: Option<String>,
+}
+
+impl FrontDoor {
+    /// Listens at `port`, or else at 80, or else at 8080.
+    ///
+    /// # Errors
+    /// When none of them can be had.
+    pub async fn open(host: IpAddr, port: Option<u16>) -> Result<Self> {
+        if let Some(port) = port {
+            let listener = TcpListener::bind((host, port)).await.with_context(|| {
+                format!(
+                    "cannot listen at {}: choose another --port",
+                    SocketAddr::new(host, port)
+                )
+            })?;
+            return Ok(Self {
+                listener,
+                note: None,
+            });
+        }
+        let why = match TcpListener::bind((host, PORT)).await {
+            Ok(listener) => {
+                return Ok(Self {
+                    listener,
+                    note: None,
+                });
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::AddrInUse => "is in use".to_owned(),
+                io::ErrorKind::PermissionDenied => {
+                    "needs a permission that this user has not".to_owned()
+                }
+                _ => format!("cannot be had ({error})"),
+            },
+        };
+        let listener = TcpListener::bind((host, OTHER_PORT))
+            .await
+            .with_context(|| {
+                format!(
+                    "port {PORT} {why}, and cannot listen at {}: choose a --port",
+                    SocketAddr::new(host, OTHER_PORT)
+                )
+            })?;
+        Ok(Self {
+            listener,
+            note: Some(format!("port {PORT} {why}: this is {OTHER_PORT}")),
+        })
+    }
+
+    /// What a client on this machine types.
+    ///
+    /// # Errors
+    /// When the system has lost the socket.
+    pub fn url(&self) -> Result<String> {
+        let addr = self
+            .listener
+            .local_addr()
+            .context("cannot tell where the load balancer listens")?;
+        let named = addr.ip() == IpAddr::from([127, 0, 0, 1]) || addr.ip().is_unspecified();
+        Ok(match (named, addr.port()) {
+            (true, PORT) => "http://localhost".to_owned(),
+            (true, port) => format!("http://localhost:{port}"),
+            (false, _) => format!("http://{addr}"),
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! The listener: its rules, and which of them a request's path meets.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::path_pattern::PathPattern;
+use crate::target_group::TargetGroup;
+use crate::topology::ServiceDefinition;
+
+/// The rules of a load balancer's one listener.
+pub struct Listener {
+    /// Sorted by priority, the lowest number first.
+    rules: Vec<Rule>,
+    default_action: Action,
+}
+
+/// What to do with requests whose path matches one of the patterns.
+pub struct Rule {
+    /// Unique; the lowest number is tried first.
+    pub priority: u16,
+    /// The condition.
+    pub path_patterns: Vec<PathPattern>,
+    /// What happens then.
+    pub action: Action,
+}
+
+/// What a rule does with a request.
+pub enum Action {
+    /// Sends it to a target of the group.
+    Forward(Arc<TargetGroup>),
+    /// Answers it.
+    FixedResponse(FixedResponse),
+}
+
+/// An answer that the load balancer gives by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedResponse {
+    /// 2xx, 4xx or 5xx.
+    pub status: StatusCode,
+    /// One of the five that the ALB allows; of JSON's it is `application/json` alone.
+    pub content_type: &'static str,
+    /// At most 1024 bytes.
+    pub body: Bytes,
+}
+
+impl Listener {
+    /// The forum's listener: a rule for each service, two fixed responses that clients of the
+    /// tutorial's monolith know, and a fixed 404 for the rest.
+    #[must_use]
+    pub fn new(services: &[(ServiceDefinition, Arc<TargetGroup>)]) -> Self {
+        let text = |body| FixedResponse {
+            status: StatusCode::OK,
+            content_type: "text/plain",
+            body: Bytes::from_static(body),
+        };
+        let fixed = |priority, paths: &[&str], response| Rule {
+            priority,
+            path_patterns: paths
+                .iter()
+                .filter_map(|path| PathPattern::parse(path).ok())
+                .collect(),
+            action: Action::FixedResponse(response),
+        };
+        let mut rules = vec![
+            fixed(1, &["/"], text(b"Ready to receive requests")),
+            fixed(
+                2,
+                &["/api", "/api/"],
+                text(b"API ready to receive requests"),
+            ),
+        ];
+        rules.extend(services.iter().map(|(definition, group)| Rule {
+            priority: definition.rule_priority,
+            path_patterns: definition.path_patterns.clone(),
+            action: Action::Forward(Arc::clone(group)),
+        }));
+        let not_found = FixedResponse {
+            status: StatusCode::NOT_FOUND,
+            content_type: "application/json",
+            body: Bytes::from_static(
+                br#"{"type":"urn:forum:problem:not-found","title":"Not Found","status":404,"detail":"no service has this path"}"#,
+            ),
+        };
+        Self::with_rules(rules, Action::FixedResponse(not_found))
+    }
+
+    fn with_rules(mut rules: Vec<Rule>, default_action: Action) -> Self {
+        rules.sort_by_key(|rule| rule.priority);
+        Self {
+            rules,
+            default_action,
+        }
+    }
+
+    /// The action for a request to `path`: that of the first rule that matches, else the default.
+    #[must_use]
+    pub fn action(&self, path: &str) -> &Action {
+        self.rules
+            .iter()
+            .find(|rule| {
+                rule.path_patterns
+                    .iter()
+                    .any(|pattern| pattern.matches(path))
+            })
+            .map_or(&self.default_action, |rule| &rule.action)
+    }
+
+    /// The rules, first to last.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// What happens when no rule matches.
+    #[must_use]
+    pub fn default_action(&self) -> &Action {
+        &self.default_action
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forward(group) => f.write_str(&group.name),
+            Self::FixedResponse(fixed) => write!(f, "fixed {}", fixed.status.as_u16()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(priority: u16, patterns: &[&str]) -> Rule {
+        let group = TargetGroup::for_tests(&priority.to_string());
+        let path_patterns = patterns
+            .iter()
+            .map(|p| PathPattern::parse(p).unwrap())
+            .collect();
+        Rule {
+            priority,
+            path_patterns,
+            action: Action::Forward(group),
+        }
+    }
+
+    #[test]
+    fn the_rule_with_the_lowest_number_wins_whatever_the_order_of_writing() {
+        let default = Action::Forward(TargetGroup::for_tests("default"));
+        let listener = Listener::with_rules(
+            vec![
+                rule(30, &["/api/*"]),
+                rule(10, &["/api/users", "/api/users/*"]),
+                rule(20, &["/api/users*", "/x"]),
+            ],
+            default,
+        );
+        for (path, expected) in [
+            ("/api/users", "10"),
+            ("/api/users/1", "10"),
+            ("/api/users/1/posts", "10"),
+            ("/api/users-old", "20"),
+            ("/x", "20"),
+            ("/api/posts", "30"),
+            ("/api/", "30"),
+            ("/API/users", "default"),
+            ("/api", "default"),
+            ("/", "default"),
+            ("", "default"),
+            ("*", "default"),
+        ] {
+            assert_eq!(listener.action(path).to_string(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_forum_has_fixed_responses_beside_its_services() {
+        let directory =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
+        let services: Vec<_> = crate::topology::load(&directory)
+            .unwrap()
+            .into_iter()
+            .map(|definition| (definition.clone(), TargetGroup::for_tests(&definition.name)))
+            .collect();
+        let listener = Listener::new(&services);
+        for (path, expected) in [
+            ("/", "fixed 200"),
+            ("/api", "fixed 200"),
+            ("/api/", "fixed 200"),
+            ("/api/users", "users"),
+            ("/api/users/", "users"),
+            ("/api/users/3", "users"),
+            ("/api/threads/3", "threads"),
+            ("/api/posts/in-thread/1", "posts"),
+            ("/api/posts/by-user/1", "posts"),
+            ("/api/postsX", "fixed 404"),
+            ("/api/Users", "fixed 404"),
+            ("//api/users", "fixed 404"),
+            ("/metrics", "fixed 404"),
+            ("/health/ready", "fixed 404"),
+        ] {
+            assert_eq!(listener.action(path).to_string(), expected, "{path}");
+        }
+        let Action::FixedResponse(not_found) = listener.default_action() else {
+            panic!("not fixed")
+        };
+        let problem: serde_json::Value = serde_json::from_slice(&not_found.body).unwrap();
+        assert_eq!(problem["status"], not_found.status.as_u16());
+    }
+}

@@ -1,0 +1,280 @@
+//! The proxy: a request goes to the target whose turn it is, and its answer comes back.
+//!
+//! Bodies are streamed both ways. A request that is not idempotent is sent once, whatever happens.
+//! An idempotent one is sent again only when nothing of it reached a target.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SERVER};
+use http::{Request, Response, StatusCode, Uri, Version, request, uri};
+use hyper::body::{Body as _, Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::access::Access;
+use crate::body::{ClientSide, RequestBody, ResponseBody, Upload};
+use crate::event::Events;
+use crate::headers::{self, Client};
+use crate::listener::{Action, FixedResponse, Listener};
+use crate::target::{Lease, Sender, Target};
+use crate::target_group::TargetGroup;
+
+/// How long the load balancer waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// Without a byte from the other side (ALB `idle_timeout.timeout_seconds`, default 60).
+    pub idle: Duration,
+    /// For a connection to a target (ALB: 10 s, fixed).
+    pub connect: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_mins(1),
+            connect: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The largest head of an answer that the ALB passes on.
+const RESPONSE_HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// A listener at work.
+pub struct Proxy {
+    /// The rules.
+    pub listener: Listener,
+    /// How long it waits.
+    pub timeouts: Timeouts,
+    /// Where the access log goes.
+    pub events: Events,
+}
+
+/// Why an attempt brought no answer.
+enum Failure {
+    /// Nothing of the request reached the target; here it is again.
+    NotSent(StatusCode, Box<Request<RequestBody>>),
+    /// Some of it did, or may have done.
+    Broken(StatusCode),
+}
+
+impl Proxy {
+    /// Answers one request.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: Client,
+    ) -> Response<ResponseBody> {
+        let (head, body) = request.into_parts();
+        let mut access = self
+            .events
+            .wants_logs()
+            .then(|| Access::new(&self.events, &head.method, head.uri.path()));
+        let (mut response, target) = match headers::check(&head) {
+            Err(status) => (error(status), None),
+            Ok(()) => match self.listener.action(head.uri.path()) {
+                Action::FixedResponse(response) => (fixed(response), None),
+                Action::Forward(group) => self.forward(group, head, body, client).await,
+            },
+        };
+        if let Some(access) = &mut access {
+            access.answered(response.status(), target);
+        }
+        response.body_mut().logged(access);
+        response
+    }
+
+    /// Sends a request to one target after the other until one may have seen it.
+    async fn forward(
+        &self,
+        group: &TargetGroup,
+        head: request::Parts,
+        body: Incoming,
+        client: Client,
+    ) -> (Response<ResponseBody>, Option<SocketAddr>) {
+        let idempotent = head.method.is_idempotent();
+        let (mut request, upload) = self.for_target(head, body, client);
+        let mut tried = Vec::new();
+        let mut status = StatusCode::SERVICE_UNAVAILABLE;
+        while let Some(lease) = group.choose(&tried) {
+            let addr = lease.addr;
+            match self.attempt(lease, request, &upload, idempotent).await {
+                Ok(response) => return (response, Some(addr)),
+                // A target that cannot be reached for the connect timeout has cost enough time.
+                Err(Failure::NotSent(StatusCode::BAD_GATEWAY, returned)) if idempotent => {
+                    status = StatusCode::BAD_GATEWAY;
+                    request = *returned;
+                    tried.push(addr);
+                }
+                Err(Failure::NotSent(failed, _) | Failure::Broken(failed)) => {
+                    return (error(failed), Some(addr));
+                }
+            }
+        }
+        (error(status), None)
+    }
+
+    /// The request as a target gets it: path and query byte for byte, the fields as in `headers`.
+    fn for_target(
+        &self,
+        mut head: request::Parts,
+        body: Incoming,
+        client: Client,
+    ) -> (Request<RequestBody>, Arc<Upload>) {
+        let chunked = !body.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
+        head.headers = headers::for_target(&head, client, chunked);
+        let mut target = uri::Parts::default();
+        target.path_and_query = head.uri.into_parts().path_and_query;
+        head.uri = Uri::from_parts(target).unwrap_or_default();
+        head.version = Version::HTTP_11;
+        let (body, upload) = RequestBody::new(body, self.timeouts.idle);
+        (Request::from_parts(head, body), upload)
+    }
+
+    /// Sends a request over an idle connection or a new one.
+    async fn attempt(
+        &self,
+        lease: Lease,
+        mut request: Request<RequestBody>,
+        upload: &Upload,
+        idempotent: bool,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let mut closed = std::pin::pin!(lease.closed());
+        loop {
+            let idle = lease.take_idle();
+            let reused = idle.is_some();
+            let mut sender = match idle {
+                Some(sender) => sender,
+                None => match self.connect(&lease).await {
+                    Ok(sender) => sender,
+                    Err(status) => return Err(Failure::NotSent(status, Box::new(request))),
+                },
+            };
+            let sending = sender.try_send_request(request);
+            let answer = tokio::select! {
+                answer = sending => answer,
+                status = self.silence(upload) => return Err(Failure::Broken(status)),
+                // The deregistration delay ran out with this request under way.
+                () = &mut closed => return Err(Failure::Broken(StatusCode::BAD_GATEWAY)),
+            };
+            let mut failed = match answer {
+                Ok(response) => return self.pass_on(response, lease, sender),
+                Err(failed) => failed,
+            };
+            match failed.take_message() {
+                // The target closed the idle connection just now, as it may at any time.
+                Some(returned) if reused && idempotent => request = returned,
+                Some(returned) => {
+                    return Err(Failure::NotSent(
+                        StatusCode::BAD_GATEWAY,
+                        Box::new(returned),
+                    ));
+                }
+                None => return Err(Failure::Broken(blame(upload, StatusCode::BAD_GATEWAY))),
+            }
+        }
+    }
+
+    /// A new connection to a target. It is driven until it ends or the target is given up.
+    async fn connect(&self, target: &Target) -> Result<Sender, StatusCode> {
+        let stream = match timeout(self.timeouts.connect, open(target.addr)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) => return Err(StatusCode::BAD_GATEWAY),
+            Err(_) => return Err(StatusCode::GATEWAY_TIMEOUT),
+        };
+        let (sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_header_size(RESPONSE_HEAD_BYTES_MAX)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| StatusCode::BAD_GATEWAY)?;
+        let closed = target.closed();
+        tokio::spawn(async move {
+            tokio::select! {
+                // Whoever waits for an answer learns of the failure; an idle connection may end.
+                _ = connection => {}
+                () = closed => {}
+            }
+        });
+        Ok(sender)
+    }
+
+    /// Completes when neither side has sent anything for the idle timeout, with the status for it.
+    async fn silence(&self, upload: &Upload) -> StatusCode {
+        loop {
+            let end = upload.last_progress() + self.timeouts.idle;
+            if Instant::now() >= end {
+                return blame(upload, StatusCode::GATEWAY_TIMEOUT);
+            }
+            sleep_until(end).await;
+        }
+    }
+
+    /// A target's answer as the client gets it.
+    fn pass_on(
+        &self,
+        response: Response<Incoming>,
+        lease: Lease,
+        sender: Sender,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        let (mut head, body) = response.into_parts();
+        // Nobody can have asked for another protocol: `Upgrade` stays behind. (The ALB passes
+        // WebSockets on; no service here speaks them.)
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Failure::Broken(StatusCode::BAD_GATEWAY));
+        }
+        head.headers = headers::end_to_end(&head.headers);
+        head.version = Version::HTTP_11;
+        Ok(Response::from_parts(
+            head,
+            ResponseBody::from_target(body, self.timeouts.idle, lease, sender),
+        ))
+    }
+}
+
+async fn open(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The client's own failure, if it is the client that broke off or let wait, else `status`.
+fn blame(upload: &Upload, status: StatusCode) -> StatusCode {
+    match upload.client() {
+        ClientSide::Broken => StatusCode::BAD_REQUEST,
+        ClientSide::Awaited if status == StatusCode::GATEWAY_TIMEOUT => StatusCode::REQUEST_TIMEOUT,
+        ClientSide::Awaited | ClientSide::Sending => status,
+    }
+}
+
+fn fixed(response: &FixedResponse) -> Response<ResponseBody> {
+    own(
+        response.status,
+        response.content_type,
+        response.body.clone(),
+    )
+}
+
+/// The page the ALB sends for its own errors.
+fn error(status: StatusCode) -> Response<ResponseBody> {
+    let code = status.as_u16();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let page = format!(
+        "<html>\r\n<head><title>{code} {reason}</title></head>\r\n<body>\r\n<center><h1>{code} {reason}</h1></center>\r\n</body>\r\n</html>\r\n"
+    );
+    own(status, "text/html", page.into())
+}
+
+/// An answer of the load balancer's own; the field `Server` tells it from a target's.
+fn own(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::own(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(SERVER, HeaderValue::from_static("local-alb"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

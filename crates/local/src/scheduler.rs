@@ -1,0 +1,377 @@
+//! The scheduler of one service: does what the service's state asks for, and tells it what happened.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::check::{self, Transition};
+use crate::event::{Event, Events};
+use crate::health::HealthState;
+use crate::service::{Action, Phase, Replacement, Service, TaskNumber};
+use crate::status::{BackingOff, ServiceStatus, TaskStatus};
+use crate::target::Target;
+use crate::target_group::TargetGroup;
+use crate::task::{Task, TaskDefinition, TaskEvent};
+
+/// How a change went: what was done, or why it is not done yet.
+pub type Outcome = Result<String, String>;
+
+/// What others ask of a service. An outcome comes when its tasks run and are healthy, or when one
+/// has failed to start.
+pub enum Command {
+    /// Wait for the tasks that should run.
+    Settle(oneshot::Sender<Outcome>),
+    /// Replace every task.
+    Restart(oneshot::Sender<Outcome>),
+    /// Change how many tasks should run.
+    Scale(usize, oneshot::Sender<Outcome>),
+    /// Say what is there.
+    Describe(oneshot::Sender<ServiceStatus>),
+}
+
+/// What happens to a task.
+enum News {
+    Task(TaskEvent),
+    Health(Transition),
+    /// Its target is deregistered; so many requests had to be broken off.
+    Drained(usize),
+}
+
+struct RunningTask {
+    pid: u32,
+    stop: CancellationToken,
+    target: Option<Arc<Target>>,
+}
+
+/// Runs the tasks of one service.
+pub struct Scheduler {
+    name: String,
+    definition: TaskDefinition,
+    replacement: Replacement,
+    service: Service,
+    group: Arc<TargetGroup>,
+    events: Events,
+    tasks: BTreeMap<TaskNumber, RunningTask>,
+    /// One for each process, each target's checks, each deregistration.
+    jobs: JoinSet<()>,
+    news: mpsc::UnboundedSender<(TaskNumber, News)>,
+    waiting: Vec<(Instant, oneshot::Sender<Outcome>)>,
+}
+
+impl Scheduler {
+    /// Runs a service until `commands` closes; then stops its tasks.
+    ///
+    /// # Panics
+    /// When one of its jobs does: a panic is never only the end of a job.
+    pub async fn run(
+        group: Arc<TargetGroup>,
+        definition: TaskDefinition,
+        desired: usize,
+        events: Events,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
+        let replacement = match definition.write_token {
+            Some(_) => Replacement::StopThenStart,
+            None => Replacement::StartThenStop,
+        };
+        let (news, mut inbox) = mpsc::unbounded_channel();
+        let mut this = Self {
+            name: group.name.clone(),
+            definition,
+            replacement,
+            service: Service::new(desired, replacement),
+            group,
+            events,
+            tasks: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            news,
+            waiting: Vec::new(),
+        };
+        loop {
+            let actions = this.service.reconcile(Instant::now());
+            this.act(actions);
+            this.answer_waiting();
+            let wake_at = this.service.wake_at(Instant::now());
+            tokio::select! {
+                Some((number, news)) = inbox.recv() => this.take(number, news),
+                command = commands.recv() => match command {
+                    Some(command) => this.obey(command),
+                    None => break,
+                },
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
+                Some(job) = this.jobs.join_next() => propagate(job),
+            }
+        }
+        let actions = this.service.stop_all();
+        this.act(actions);
+        while !this.tasks.is_empty() {
+            tokio::select! {
+                Some((number, news)) = inbox.recv() => this.take(number, news),
+                Some(job) = this.jobs.join_next() => propagate(job),
+            }
+        }
+    }
+
+    fn task_name(&self, number: TaskNumber) -> String {
+        format!("{}/{number}", self.name)
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Start(number, replaces) => self.start(number, replaces),
+                Action::Deregister(number) => self.deregister(number),
+                Action::Stop(number) => {
+                    if let Some(task) = self.tasks.get(&number) {
+                        task.stop.cancel();
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, number: TaskNumber, replaces: Option<TaskNumber>) {
+        let subject = self.task_name(number);
+        let task = match Task::start(subject.clone(), &self.definition) {
+            Ok(task) => task,
+            Err(cause) => return self.ended(number, cause),
+        };
+        let (pid, stop) = (task.pid, CancellationToken::new());
+        let replaces = replaces.map(|replaced| self.task_name(replaced));
+        self.events.send(Event::Started {
+            subject,
+            pid,
+            replaces,
+        });
+        let news = self.news.clone();
+        // A scheduler that is gone has no use for news.
+        let report = move |event| drop(news.send((number, News::Task(event))));
+        self.jobs
+            .spawn(task.supervise(self.events.clone(), stop.clone(), report));
+        self.tasks.insert(
+            number,
+            RunningTask {
+                pid,
+                stop,
+                target: None,
+            },
+        );
+    }
+
+    fn register(&mut self, number: TaskNumber, addr: SocketAddr) {
+        self.service.listening(number);
+        let Some(task) = self.tasks.get_mut(&number) else {
+            return;
+        };
+        if self.service.phase(number) != Some(Phase::Running(HealthState::Initial)) {
+            return;
+        }
+        let target = self.group.register(addr);
+        task.target = Some(Arc::clone(&target));
+        let (group, news) = (Arc::clone(&self.group), self.news.clone());
+        self.jobs.spawn(async move {
+            let report = |transition| drop(news.send((number, News::Health(transition))));
+            check::run(&group, target, report).await;
+        });
+    }
+
+    fn deregister(&mut self, number: TaskNumber) {
+        let Some(target) = self.tasks.get(&number).and_then(|task| task.target.clone()) else {
+            return;
+        };
+        self.events.send(Event::Draining {
+            subject: self.task_name(number),
+        });
+        self.group.drain(&target);
+        let (group, news) = (Arc::clone(&self.group), self.news.clone());
+        self.jobs.spawn(async move {
+            let broken_off = group.deregister(&target).await;
+            let _ = news.send((number, News::Drained(broken_off)));
+        });
+    }
+
+    fn take(&mut self, number: TaskNumber, news: News) {
+        match news {
+            News::Task(TaskEvent::Listening(addr)) => self.register(number, addr),
+            News::Task(TaskEvent::Ended(cause)) => self.ended(number, cause.to_string()),
+            News::Health(transition) => self.health(number, &transition),
+            News::Drained(broken_off) => {
+                if broken_off > 0 {
+                    let delay = self.group.deregistration_delay.as_secs();
+                    let text =
+                        format!("broke off {broken_off} requests after draining for {delay} s");
+                    self.events.send(Event::Warning {
+                        subject: self.task_name(number),
+                        text,
+                    });
+                }
+                let stop = self.service.drained(number);
+                self.act(stop.into_iter().collect());
+            }
+        }
+    }
+
+    fn health(&mut self, number: TaskNumber, transition: &Transition) {
+        let was = self.service.phase(number);
+        self.service
+            .health(number, transition.state, Instant::now());
+        let now = self.service.phase(number);
+        let Some(target) = self
+            .tasks
+            .get(&number)
+            .and_then(|task| task.target.as_ref())
+        else {
+            return;
+        };
+        let subject = self.task_name(number);
+        match now {
+            _ if was == now => {}
+            Some(Phase::Running(HealthState::Healthy)) => {
+                self.events.send(Event::Healthy {
+                    subject,
+                    detail: target.addr.to_string(),
+                });
+            }
+            Some(Phase::Running(HealthState::Unhealthy)) => {
+                let reason = transition.reason.clone();
+                self.events.send(Event::Unhealthy {
+                    subject: subject.clone(),
+                    reason: reason.clone(),
+                });
+                if was == Some(Phase::Running(HealthState::Initial)) {
+                    self.start_failed(&subject, &reason);
+                }
+                self.announce_backoff();
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, number: TaskNumber, cause: String) {
+        // ECS deregisters the target of a task that ended; it does not wait for the health checks.
+        if let Some(target) = self.tasks.remove(&number).and_then(|task| task.target) {
+            self.group.remove(&target);
+        }
+        let phase = self.service.phase(number);
+        let expected = self.service.ended(number, Instant::now());
+        let subject = self.task_name(number);
+        if matches!(
+            phase,
+            Some(Phase::Pending | Phase::Running(HealthState::Initial))
+        ) {
+            self.start_failed(&subject, &cause);
+        }
+        self.events.send(Event::Stopped {
+            subject,
+            cause,
+            expected,
+        });
+        if !expected {
+            self.announce_backoff();
+        }
+    }
+
+    fn announce_backoff(&self) {
+        let now = Instant::now();
+        if let Some((failures, at)) = self.service.backing_off(now) {
+            let delay = at - now;
+            self.events.send(Event::BackingOff {
+                subject: self.name.clone(),
+                failures,
+                delay,
+            });
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Settle(reply) => self.waiting.push((Instant::now(), reply)),
+            Command::Restart(reply) => {
+                self.service.replace_all();
+                self.waiting.push((Instant::now(), reply));
+            }
+            Command::Scale(desired, reply) => {
+                if self.replacement == Replacement::StopThenStart && desired > 1 {
+                    let refusal =
+                        "a writable service has one task: a second would need the same file";
+                    let _ = reply.send(Err(format!(
+                        "cannot scale {} to {desired}: {refusal}",
+                        self.name
+                    )));
+                    return;
+                }
+                self.service.scale(desired);
+                self.waiting.push((Instant::now(), reply));
+            }
+            Command::Describe(reply) => drop(reply.send(self.describe())),
+        }
+    }
+
+    /// Those who wait learn that it may take longer than they want to wait.
+    fn start_failed(&mut self, task: &str, cause: &str) {
+        for (_, reply) in self.waiting.drain(..) {
+            let _ = reply.send(Err(format!(
+                "{task} failed to start, and is tried again: {cause}"
+            )));
+        }
+    }
+
+    fn answer_waiting(&mut self) {
+        if self.service.is_steady() {
+            let desired = self.service.desired();
+            let tasks = if desired == 1 { "task" } else { "tasks" };
+            for (since, reply) in self.waiting.drain(..) {
+                let seconds = since.elapsed().as_secs_f64();
+                let _ = reply.send(Ok(format!(
+                    "{}: {desired} {tasks} healthy after {seconds:.1} s",
+                    self.name
+                )));
+            }
+        }
+    }
+
+    fn describe(&self) -> ServiceStatus {
+        let now = Instant::now();
+        let backing_off = self
+            .service
+            .backing_off(now)
+            .map(|(failures, at)| BackingOff {
+                failures,
+                seconds: (at - now).as_secs() + 1,
+            });
+        let tasks = self.tasks.iter().map(|(&number, task)| TaskStatus {
+            task: Some(number),
+            pid: Some(task.pid),
+            target: task.target.as_ref().map(|target| target.addr),
+            health: match self.service.phase(number) {
+                None | Some(Phase::Stopping) => "stopping",
+                Some(Phase::Pending) => "starting",
+                Some(Phase::Running(HealthState::Initial)) => "initial",
+                Some(Phase::Running(HealthState::Healthy)) => "healthy",
+                Some(Phase::Running(HealthState::Unhealthy)) => "unhealthy",
+                Some(Phase::Draining) => "draining",
+            }
+            .to_owned(),
+        });
+        ServiceStatus {
+            service: self.name.clone(),
+            desired: self.service.desired(),
+            tasks: tasks.collect(),
+            backing_off,
+        }
+    }
+}
+
+/// A job that panicked takes the whole program with it, which kills every task on its way.
+fn propagate(job: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = job
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}

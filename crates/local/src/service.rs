@@ -1,0 +1,352 @@
+//! A service: how many tasks should run, which do, and what to do about the difference.
+//!
+//! A pure state: what happens to tasks goes in, `reconcile` says what to do next. The rules are
+//! those of ECS's service scheduler with a minimum of 100 % and a maximum of 200 % (a writable
+//! service: 0 % and 100 %, because a second process must not write to the same file).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::health::HealthState;
+
+/// The number of a task within its service: 1 for the first ever started.
+pub type TaskNumber = u32;
+
+/// A task that was healthy for this long has started well; its end is no failed start.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// The delay after the first failed start; each further one doubles it.
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest delay. (ECS goes up to 15 minutes; a developer sits waiting.)
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
+
+/// How a task is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// The new one is healthy before the old one drains.
+    StartThenStop,
+    /// The old one is gone before the new one starts.
+    StopThenStart,
+}
+
+/// What the scheduler must do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start a task, in place of one that ended unasked.
+    Start(TaskNumber, Option<TaskNumber>),
+    /// Deregister its target; when that is done, `drained`.
+    Deregister(TaskNumber),
+    /// Stop its process; when that is done, `ended`.
+    Stop(TaskNumber),
+}
+
+/// Where a task is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its process starts.
+    Pending,
+    /// It listens and is registered as a target.
+    Running(HealthState),
+    /// It gets no new requests.
+    Draining,
+    /// It has been told to stop.
+    Stopping,
+}
+
+struct Task {
+    phase: Phase,
+    /// Which call of `replace_all` it belongs to.
+    generation: u32,
+    healthy_since: Option<Instant>,
+}
+
+/// The state of a service.
+pub struct Service {
+    replacement: Replacement,
+    desired: usize,
+    generation: u32,
+    tasks: BTreeMap<TaskNumber, Task>,
+    last_number: TaskNumber,
+    /// Starts that failed in a row.
+    failures: u32,
+    /// Nothing starts before this.
+    retry_at: Option<Instant>,
+    /// Tasks that ended unasked and were not replaced yet.
+    vacancies: VecDeque<TaskNumber>,
+}
+
+impl Service {
+    /// A service without tasks yet.
+    #[must_use]
+    pub fn new(desired: usize, replacement: Replacement) -> Self {
+        Self {
+            replacement,
+            desired,
+            generation: 0,
+            tasks: BTreeMap::new(),
+            last_number: 0,
+            failures: 0,
+            retry_at: None,
+            vacancies: VecDeque::new(),
+        }
+    }
+
+    /// Changes how many tasks should run.
+    pub fn scale(&mut self, desired: usize) {
+        self.desired = desired;
+        self.vacancies.clear();
+    }
+
+    /// Replaces every task by a new one, at once and not at the end of a delay.
+    pub fn replace_all(&mut self) {
+        self.generation += 1;
+        self.failures = 0;
+        self.retry_at = None;
+    }
+
+    /// How many tasks should run.
+    #[must_use]
+    pub fn desired(&self) -> usize {
+        self.desired
+    }
+
+    /// Where a task is in its life.
+    #[must_use]
+    pub fn phase(&self, number: TaskNumber) -> Option<Phase> {
+        self.tasks.get(&number).map(|task| task.phase)
+    }
+
+    /// Whether the tasks that should run do, healthy, and no other.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        self.tasks.len() == self.desired
+            && self
+                .tasks
+                .values()
+                .all(|task| self.is_current(task) && is_healthy(task))
+    }
+
+    /// Starts that failed in a row and when the next one is due, while it is waited for.
+    #[must_use]
+    pub fn backing_off(&self, now: Instant) -> Option<(u32, Instant)> {
+        let at = self.retry_at.filter(|&at| now < at)?;
+        (self.live() < self.desired).then_some((self.failures, at))
+    }
+
+    /// A task listens.
+    pub fn listening(&mut self, number: TaskNumber) {
+        if let Some(task) = self.tasks.get_mut(&number)
+            && task.phase == Phase::Pending
+        {
+            task.phase = Phase::Running(HealthState::Initial);
+        }
+    }
+
+    /// A task's health changed.
+    pub fn health(&mut self, number: TaskNumber, state: HealthState, now: Instant) {
+        let Some(task) = self.tasks.get_mut(&number) else {
+            return;
+        };
+        if !matches!(task.phase, Phase::Running(_)) {
+            return;
+        }
+        task.phase = Phase::Running(state);
+        match state {
+            HealthState::Healthy => task.healthy_since = Some(now),
+            HealthState::Initial => {}
+            HealthState::Unhealthy => {
+                let healthy_since = task.healthy_since.take();
+                self.failed(healthy_since, now);
+            }
+        }
+    }
+
+    /// A task's target is deregistered.
+    pub fn drained(&mut self, number: TaskNumber) -> Option<Action> {
+        let task = self
+            .tasks
+            .get_mut(&number)
+            .filter(|task| task.phase == Phase::Draining)?;
+        task.phase = Phase::Stopping;
+        Some(Action::Stop(number))
+    }
+
+    /// A task's process ended. Returns whether that was asked for.
+    pub fn ended(&mut self, number: TaskNumber, now: Instant) -> bool {
+        let Some(task) = self.tasks.remove(&number) else {
+            return true;
+        };
+        if matches!(task.phase, Phase::Draining | Phase::Stopping) {
+            return true;
+        }
+        self.vacancies.push_back(number);
+        // A task that turned unhealthy has been counted then.
+        if task.phase != Phase::Running(HealthState::Unhealthy) {
+            self.failed(task.healthy_since, now);
+        }
+        false
+    }
+
+    /// A task is lost: a failed start, unless it had been healthy for long. Tasks lost during a
+    /// delay do not lengthen it, so that the end of several at once counts as one failure.
+    fn failed(&mut self, healthy_since: Option<Instant>, now: Instant) {
+        if healthy_since.is_some_and(|since| now - since >= STABLE) {
+            self.failures = 0;
+            self.retry_at = None;
+        } else if self.retry_at.is_none_or(|at| at <= now) {
+            self.failures += 1;
+            let doublings = (self.failures - 1).min(16);
+            self.retry_at = Some(now + (BACKOFF_FIRST * (1 << doublings)).min(BACKOFF_MAX));
+        }
+    }
+
+    fn is_current(&self, task: &Task) -> bool {
+        task.generation == self.generation
+    }
+
+    /// Tasks that are or may become what is desired.
+    fn live(&self) -> usize {
+        self.tasks
+            .values()
+            .filter(|task| self.is_current(task) && is_live(task))
+            .count()
+    }
+
+    /// Stops every task, without waiting for anything: the cluster ends.
+    pub fn stop_all(&mut self) -> Vec<Action> {
+        self.desired = 0;
+        self.tasks
+            .values_mut()
+            .for_each(|task| task.phase = Phase::Stopping);
+        self.tasks
+            .keys()
+            .map(|&number| Action::Stop(number))
+            .collect()
+    }
+
+    /// What to do now. Afterwards, `wake_at` says when to ask again if nothing happens.
+    pub fn reconcile(&mut self, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.stop_surplus(&mut actions);
+        self.stop_replaced(&mut actions);
+        self.start_missing(now, &mut actions);
+        actions
+    }
+
+    /// When `reconcile` has something to do even if nothing happens.
+    #[must_use]
+    pub fn wake_at(&self, now: Instant) -> Option<Instant> {
+        self.backing_off(now).map(|(_, at)| at)
+    }
+
+    /// More than desired: those that are not healthy go first, then the youngest.
+    fn stop_surplus(&mut self, actions: &mut Vec<Action>) {
+        let mut live: Vec<_> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| self.is_current(task) && is_live(task))
+            .map(|(&number, task)| (!is_healthy(task), number))
+            .collect();
+        live.sort_unstable();
+        for (_, number) in live.into_iter().skip(self.desired) {
+            actions.extend(self.stop(number));
+        }
+    }
+
+    /// Tasks of an earlier generation and unhealthy ones go when the new ones are healthy.
+    fn stop_replaced(&mut self, actions: &mut Vec<Action>) {
+        let healthy = self
+            .tasks
+            .values()
+            .filter(|task| self.is_current(task) && is_healthy(task))
+            .count();
+        if self.replacement == Replacement::StartThenStop && healthy < self.desired {
+            return;
+        }
+        let replaced: Vec<_> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| !(self.is_current(task) && is_live(task)))
+            .map(|(&number, _)| number)
+            .collect();
+        for number in replaced {
+            actions.extend(self.stop(number));
+        }
+    }
+
+    /// Fewer than desired: starts what is missing and fits below the maximum.
+    fn start_missing(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if self.retry_at.is_some_and(|at| now < at) {
+            return;
+        }
+        for _ in self.live()..self.desired {
+            if !self.has_room()
+                && let Some(number) = self.oldest_unhealthy()
+            {
+                actions.extend(self.stop(number));
+            }
+            if !self.has_room() {
+                return;
+            }
+            self.last_number += 1;
+            let task = Task {
+                phase: Phase::Pending,
+                generation: self.generation,
+                healthy_since: None,
+            };
+            self.tasks.insert(self.last_number, task);
+            actions.push(Action::Start(self.last_number, self.vacancies.pop_front()));
+        }
+    }
+
+    /// Whether one more task stays within the maximum.
+    fn has_room(&self) -> bool {
+        match self.replacement {
+            Replacement::StopThenStart => self.tasks.len() < self.desired,
+            Replacement::StartThenStop => {
+                self.tasks.values().filter(|task| runs(task)).count() < 2 * self.desired
+            }
+        }
+    }
+
+    fn oldest_unhealthy(&self) -> Option<TaskNumber> {
+        let unhealthy = |task: &Task| task.phase == Phase::Running(HealthState::Unhealthy);
+        self.tasks
+            .iter()
+            .find(|(_, task)| unhealthy(task))
+            .map(|(&number, _)| number)
+    }
+
+    /// The next step towards the end of a task, if it is not on its way already.
+    fn stop(&mut self, number: TaskNumber) -> Option<Action> {
+        let task = self.tasks.get_mut(&number)?;
+        let (phase, action) = match task.phase {
+            Phase::Pending => (Phase::Stopping, Action::Stop(number)),
+            Phase::Running(_) => (Phase::Draining, Action::Deregister(number)),
+            Phase::Draining | Phase::Stopping => return None,
+        };
+        task.phase = phase;
+        Some(action)
+    }
+}
+
+fn is_healthy(task: &Task) -> bool {
+    task.phase == Phase::Running(HealthState::Healthy)
+}
+
+fn is_live(task: &Task) -> bool {
+    matches!(
+        task.phase,
+        Phase::Pending | Phase::Running(HealthState::Initial | HealthState::Healthy)
+    )
+}
+
+fn runs(task: &Task) -> bool {
+    matches!(task.phase, Phase::Pending | Phase::Running(_))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,391 @@
+//! The topology: what `deploy/services/*.json` says about each service.
+//!
+//! `CloudFormation` reads the same files as parameters of a stack. Every value is a string; a list
+//! is comma-joined.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+use crate::health::HealthCheck;
+use crate::path_pattern::PathPattern;
+
+/// Parameters that say something to the cloud alone; `local` shows them and does no more.
+const CLOUD_ONLY: [&str; 5] = ["ContainerPort", "MinTasks", "MaxTasks", "Cpu", "Memory"];
+
+/// The priorities of the listener's own fixed responses, which no service may take.
+pub const RESERVED_PRIORITIES: RangeInclusive<u16> = 1..=2;
+
+/// One service, its target group and its listener rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceDefinition {
+    /// Name of the service, of its target group and of its program.
+    pub name: String,
+    /// The rule's condition: one of these matches the path.
+    pub path_patterns: Vec<PathPattern>,
+    /// The rule's priority; the lowest number is tried first.
+    pub rule_priority: u16,
+    /// How targets are checked.
+    pub health_check: HealthCheck,
+    /// How long a draining target may finish what it has begun.
+    pub deregistration_delay: Duration,
+    /// Tasks that should run.
+    pub desired_count: u32,
+    /// Parameters `local` does not act on, with their values.
+    pub cloud_only: Vec<(&'static str, String)>,
+}
+
+/// Reads every `*.json` in `directory`, in the order of the rules.
+///
+/// # Errors
+/// When there is none, or one is not what `CloudFormation` and the ALB would take; the message
+/// names file, parameter and what was expected.
+pub fn load(directory: &Path) -> Result<Vec<ServiceDefinition>> {
+    let entries = fs::read_dir(directory)
+        .with_context(|| format!("cannot read the topology directory {}", directory.display()))?;
+    let mut services: Vec<ServiceDefinition> = Vec::new();
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("cannot list {}", directory.display()))?
+            .path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            let text = fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let service = parse(&text).with_context(|| path.display().to_string())?;
+            ensure!(
+                path.file_stem()
+                    .is_some_and(|stem| stem == service.name.as_str()),
+                "{}: Service is {:?}, and the file must be named after it",
+                path.display(),
+                service.name
+            );
+            services.push(service);
+        }
+    }
+    ensure!(
+        !services.is_empty(),
+        "{} has no NAME.json: no service to run",
+        directory.display()
+    );
+    services.sort_by_key(|service| service.rule_priority);
+    if let Some([one, other]) = services
+        .array_windows()
+        .find(|[one, other]| one.rule_priority == other.rule_priority)
+    {
+        bail!(
+            "{}: RulePriority {} belongs to {} and to {}: each rule needs its own",
+            directory.display(),
+            one.rule_priority,
+            one.name,
+            other.name
+        );
+    }
+    Ok(services)
+}
+
+/// Reads one file's text.
+fn parse(text: &str) -> Result<ServiceDefinition> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "PascalCase")]
+    struct File {
+        parameters: Parameters,
+    }
+    let File { parameters: mut p } = serde_json::from_str(text)?;
+
+    let name = p.take("Service")?;
+    ensure!(
+        name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+        "Service: expected a lower-case name such as \"users\", found {name:?}"
+    );
+    let path_patterns = path_patterns(&p.take("PathPatterns")?)?;
+    let rule_priority = p.number("RulePriority", 1..=50_000)?;
+    let rule_priority = u16::try_from(rule_priority).context("RulePriority")?;
+    ensure!(
+        !RESERVED_PRIORITIES.contains(&rule_priority),
+        "RulePriority: {rule_priority} belongs to the listener's fixed responses, take another"
+    );
+    let path = p.take("HealthCheckPath")?;
+    ensure!(
+        path.parse::<http::uri::PathAndQuery>().is_ok() && path.starts_with('/'),
+        "HealthCheckPath: expected a path such as \"/health/ready\", found {path:?}"
+    );
+    let health_check = HealthCheck {
+        path,
+        interval: p.seconds("HealthCheckIntervalSeconds", 5..=300)?,
+        timeout: p.seconds("HealthCheckTimeoutSeconds", 2..=120)?,
+        healthy_threshold: p.threshold("HealthyThresholdCount")?,
+        unhealthy_threshold: p.threshold("UnhealthyThresholdCount")?,
+    };
+    ensure!(
+        health_check.timeout < health_check.interval,
+        "HealthCheckTimeoutSeconds: expected less than HealthCheckIntervalSeconds ({}), found {}",
+        health_check.interval.as_secs(),
+        health_check.timeout.as_secs()
+    );
+    let deregistration_delay = p.seconds("DeregistrationDelaySeconds", 0..=3600)?;
+    let desired_count = p.number("DesiredCount", 0..=1000)?;
+    let cloud_only = CLOUD_ONLY
+        .into_iter()
+        .map(|key| Ok((key, p.take(key)?)))
+        .collect::<Result<Vec<_>>>()?;
+    if let Some(key) = p.0.keys().next() {
+        bail!(
+            "{key}: unknown parameter; remove it, or teach every reader of this file what it means"
+        );
+    }
+    Ok(ServiceDefinition {
+        name,
+        path_patterns,
+        rule_priority,
+        health_check,
+        deregistration_delay,
+        desired_count,
+        cloud_only,
+    })
+}
+
+/// The ALB's limits: 3 values a condition, 5 wildcards a rule.
+fn path_patterns(list: &str) -> Result<Vec<PathPattern>> {
+    let patterns = list
+        .split(',')
+        .map(|text| PathPattern::parse(text).with_context(|| format!("PathPatterns: {text:?}")))
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(
+        patterns.len() <= 3,
+        "PathPatterns: expected at most 3 patterns, found {}",
+        patterns.len()
+    );
+    let wildcards: usize = patterns.iter().map(PathPattern::wildcards).sum();
+    ensure!(
+        wildcards <= 5,
+        "PathPatterns: expected at most 5 of * and ?, found {wildcards}"
+    );
+    Ok(patterns)
+}
+
+/// The parameters of a file that were not taken yet.
+struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    fn take(&mut self, key: &str) -> Result<String> {
+        self.0
+            .remove(key)
+            .with_context(|| format!("{key}: missing, and every file must say it"))
+    }
+
+    fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Result<u32> {
+        let text = self.take(key)?;
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse::<u32>() {
+            Ok(number) if digits && range.contains(&number) => Ok(number),
+            _ => bail!(
+                "{key}: expected a whole number from {} to {}, found {text:?}",
+                range.start(),
+                range.end()
+            ),
+        }
+    }
+
+    fn seconds(&mut self, key: &str, range: RangeInclusive<u32>) -> Result<Duration> {
+        Ok(Duration::from_secs(self.number(key, range)?.into()))
+    }
+
+    fn threshold(&mut self, key: &str) -> Result<NonZeroU32> {
+        NonZeroU32::new(self.number(key, 2..=10)?).with_context(|| key.to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameters {
+    /// By hand, because a derived map takes the last of two equal keys and does not name the key
+    /// whose value is no string.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Parameters;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of parameters")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut parameters = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    let value: serde_json::Value = map.next_value()?;
+                    let serde_json::Value::String(value) = value else {
+                        return Err(de::Error::custom(format!(
+                            "{key}: expected a string, found {value}"
+                        )));
+                    };
+                    if parameters.insert(key.clone(), value).is_some() {
+                        return Err(de::Error::custom(format!("{key}: said twice")));
+                    }
+                }
+                Ok(Parameters(parameters))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USERS: &str = r#"{"Parameters": {
+        "Service": "users", "PathPatterns": "/api/users,/api/users/*", "RulePriority": "10",
+        "ContainerPort": "3000",
+        "HealthCheckPath": "/health/ready", "HealthCheckIntervalSeconds": "6", "HealthCheckTimeoutSeconds": "5",
+        "HealthyThresholdCount": "2", "UnhealthyThresholdCount": "2", "DeregistrationDelaySeconds": "15",
+        "DesiredCount": "2", "MinTasks": "2", "MaxTasks": "10", "Cpu": "128", "Memory": "64"
+    }}"#;
+
+    #[test]
+    fn a_file_says_what_it_says() {
+        let users = parse(USERS).unwrap();
+        assert_eq!(users.name, "users");
+        assert_eq!(users.path_patterns.len(), 2);
+        assert_eq!((users.rule_priority, users.desired_count), (10, 2));
+        assert_eq!(users.health_check.interval, Duration::from_secs(6));
+        assert_eq!(users.deregistration_delay, Duration::from_secs(15));
+        assert!(users.cloud_only.contains(&("Memory", "64".to_owned())));
+    }
+
+    #[test]
+    fn a_bad_file_is_refused_with_the_name_of_the_parameter() {
+        for (from, to, message) in [
+            (
+                "\"Cpu\"",
+                "\"Gpu\"",
+                "Cpu: missing, and every file must say it",
+            ),
+            (
+                "\"Cpu\": \"128\"",
+                "\"Cpu\": \"128\", \"Gpu\": \"1\"",
+                "Gpu: unknown parameter",
+            ),
+            (
+                "\"Cpu\": \"128\"",
+                "\"Cpu\": \"128\", \"Cpu\": \"1\"",
+                "Cpu: said twice",
+            ),
+            ("\"10\"", "10", "RulePriority: expected a string, found 10"),
+            (
+                "\"10\"",
+                "\"0\"",
+                "RulePriority: expected a whole number from 1 to 50000, found \"0\"",
+            ),
+            ("\"10\"", "\"+7\"", "RulePriority: expected a whole number"),
+            (
+                "\"10\"",
+                "\"2\"",
+                "RulePriority: 2 belongs to the listener's fixed responses",
+            ),
+            (
+                "Seconds\": \"6\"",
+                "Seconds\": \"4\"",
+                "HealthCheckIntervalSeconds: expected a whole number from 5",
+            ),
+            (
+                "Seconds\": \"5\"",
+                "Seconds\": \"6\"",
+                "HealthCheckTimeoutSeconds: expected less than",
+            ),
+            (
+                "\"15\"",
+                "\"-1\"",
+                "DeregistrationDelaySeconds: expected a whole number from 0 to 3600",
+            ),
+            (
+                "/health/ready",
+                "health",
+                "HealthCheckPath: expected a path",
+            ),
+            (
+                "\"users\"",
+                "\"../users\"",
+                "Service: expected a lower-case name",
+            ),
+            (
+                "/api/users,",
+                "/api/users,,",
+                "PathPatterns: \"\": is empty",
+            ),
+            (
+                "/api/users,",
+                "/a,/b,/c,",
+                "PathPatterns: expected at most 3 patterns, found 4",
+            ),
+            (
+                "/api/users,",
+                "/*????,",
+                "PathPatterns: expected at most 5 of * and ?, found 6",
+            ),
+            (
+                "{\"Parameters\"",
+                "{\"Tags\": {}, \"Parameters\"",
+                "unknown field `Tags`",
+            ),
+            ("}}", "}", "EOF"),
+        ] {
+            let text = USERS.replacen(from, to, 1);
+            assert_ne!(text, USERS, "{from}");
+            let error = format!("{:#}", parse(&text).unwrap_err());
+            assert!(error.contains(message), "{message}\n  in: {error}");
+        }
+    }
+
+    #[test]
+    fn files_are_refused_together_when_they_clash() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        let error = || format!("{:#}", load(directory.path()).unwrap_err());
+        assert!(error().contains("has no NAME.json"));
+
+        write("users.json", USERS);
+        write("README.md", "not topology");
+        assert_eq!(load(directory.path()).unwrap().len(), 1);
+
+        write("threads.json", &USERS.replace("\"users\"", "\"threads\""));
+        assert!(
+            error().contains("RulePriority 10 belongs to"),
+            "{}",
+            error()
+        );
+
+        write("threads.json", &USERS.replace("\"10\"", "\"5\""));
+        assert!(error().contains("Service is \"users\", and the file must be named after it"));
+
+        write(
+            "threads.json",
+            &USERS
+                .replace("\"users\"", "\"threads\"")
+                .replace("\"10\"", "\"5\""),
+        );
+        let names: Vec<_> = load(directory.path())
+            .unwrap()
+            .into_iter()
+            .map(|s| s.name)
+            .collect();
+        assert_eq!(names, ["threads", "users"], "lowest priority number first");
+    }
+
+    #[test]
+    fn the_files_of_this_repository_are_good() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
+        assert!(load(&directory).unwrap().len() >= 3);
+    }
+}
