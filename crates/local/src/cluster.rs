@@ -1,8 +1,8 @@
 //! The cluster: the services' schedulers, the load balancer before them, and their end.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -69,9 +69,11 @@ struct Cluster {
     /// In the order of the rules.
     services: Vec<(String, mpsc::Sender<Command>)>,
     schedulers: JoinSet<()>,
-    tokens: BTreeMap<String, String>,
+    tokens: Vec<(String, String)>,
     serving: JoinSet<()>,
     stop_serving: CancellationToken,
+    /// Turns true with the table; before it, only trouble is worth a line.
+    table_shown: Arc<AtomicBool>,
 }
 
 impl Cluster {
@@ -88,8 +90,10 @@ impl Cluster {
 
         let front_door = FrontDoor::open(args.listener.host, args.listener.port).await?;
         let control = Control::bind(&socket(args.control.socket, &root)).await?;
+        let table_shown = Arc::new(AtomicBool::new(false));
+        let events = events.quiet_until(Arc::clone(&table_shown));
         let mut schedulers = JoinSet::new();
-        let (mut services, mut groups, mut tokens) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (mut services, mut groups, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
         for definition in &definitions {
             let name = definition.name.clone();
             let group = Arc::new(TargetGroup::new(
@@ -99,7 +103,7 @@ impl Cluster {
             ));
             let (db, write_token) = if args.writable {
                 let token = data::token()?;
-                tokens.insert(name.clone(), token.clone());
+                tokens.push((name.clone(), token.clone()));
                 (data::writable(&root, &name)?, Some(token))
             } else {
                 (data::seed(&root, &name), None)
@@ -142,6 +146,7 @@ impl Cluster {
             tokens,
             serving: JoinSet::new(),
             stop_serving: CancellationToken::new(),
+            table_shown,
         })
     }
 
@@ -162,6 +167,7 @@ impl Cluster {
             self.serving
                 .spawn(server::serve(listener, proxy, stop, END_TIMEOUT));
         }
+        self.table_shown.store(true, Ordering::Relaxed);
         let status = self.status().await;
         print(format!("\n{}{}\n", table::draw(&status), self.next_steps()));
 
@@ -235,11 +241,11 @@ impl Cluster {
             .tokens
             .iter()
             .map(|(name, token)| format!("export {}={token}\n", variable(name)));
-        let write = self.tokens.keys().next_back().map(|name| {
+        let write = self.tokens.first().map(|(name, _)| {
             format!(
-                "curl --oauth2-bearer ${} -X PATCH --json '{{}}' {}/api/{name}/1\n",
-                variable(name),
-                self.url
+                "curl {}/api/{name}/1 -X PATCH --json '{{}}' \\\n  --oauth2-bearer ${}\n",
+                self.url,
+                variable(name)
             )
         });
         let lines: String = note.chain(tokens).chain(write).collect();

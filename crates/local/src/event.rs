@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Something that happened. `subject` is a task (`users/3`), a service, or the load balancer.
@@ -130,12 +131,15 @@ impl Event {
                 failures,
                 delay,
             } => {
-                let starts = if *failures == 1 { "start" } else { "starts" };
-                let delay = delay.as_secs();
+                let starts = match failures {
+                    1 => "a start".to_owned(),
+                    _ => format!("{failures} starts in a row"),
+                };
+                let seconds = delay.as_secs_f64().ceil();
                 (
                     subject,
                     "backing off",
-                    format!("{failures} failed {starts} in a row, next in {delay} s"),
+                    format!("{starts} did not last, next in {seconds} s"),
                 )
             }
             Self::Warning { subject, text } => (subject, "warning", text.clone()),
@@ -167,6 +171,17 @@ impl Events {
             sink: Arc::new(sink),
             logs,
         }
+    }
+
+    /// The same without what is neither a log nor worth worrying about, until `open`.
+    #[must_use]
+    pub fn quiet_until(&self, open: Arc<AtomicBool>) -> Self {
+        let (sink, logs) = (Arc::clone(&self.sink), self.logs);
+        Self::new(logs, move |event: Event| {
+            if open.load(Ordering::Relaxed) || matches!(event.tone(), Tone::Bad | Tone::Quiet) {
+                sink(event);
+            }
+        })
     }
 
     /// Hands an event on.

@@ -19,7 +19,7 @@ pub fn style(tone: Tone) -> Style {
 }
 
 /// One line of a column each, to stand beside others.
-type Column<'a> = Vec<(String, Style)>;
+type Column = Vec<(String, Style)>;
 
 /// Draws the table, with the codes of its colours.
 #[must_use]
@@ -27,9 +27,10 @@ pub fn draw(status: &ClusterStatus) -> String {
     let heading = Style::new().bold();
     let mut table = String::new();
     let _ = writeln!(table, "{heading}{}{heading:#}\n", status.url);
+    let width = addr_width(status);
     let _ = writeln!(
         table,
-        "{heading}{:<7} {:<18} {:<12} {:<4} {:<21} {:<9} PID{heading:#}",
+        "{heading}{:<7} {:<18} {:<12} {:<4} {:<width$} {:<9} PID{heading:#}",
         "RULE", "PATH", "TARGET GROUP", "TASK", "TARGET", "HEALTH"
     );
     for rule in &status.rules {
@@ -40,7 +41,9 @@ pub fn draw(status: &ClusterStatus) -> String {
             .services
             .iter()
             .find(|service| service.service == rule.action);
-        let targets = service.map(targets).unwrap_or_default();
+        let targets = service
+            .map(|service| targets(service, width))
+            .unwrap_or_default();
         for line in 0..rule.path_patterns.len().max(targets.len()) {
             let first = |text: &str| {
                 if line == 0 {
@@ -72,11 +75,24 @@ pub fn draw(status: &ClusterStatus) -> String {
     table
 }
 
-fn targets(service: &ServiceStatus) -> Column<'_> {
-    let mut rows: Column = service.tasks.iter().map(target).collect();
+/// Loopback addresses and most others fit in 15 characters; with those that do not, there is room,
+/// because only a load balancer without tasks of its own has them.
+fn addr_width(status: &ClusterStatus) -> usize {
+    let tasks = status.services.iter().flat_map(|service| &service.tasks);
+    tasks
+        .filter_map(|task| Some(task.target?.to_string().len()))
+        .fold(15, usize::max)
+}
+
+fn targets(service: &ServiceStatus, width: usize) -> Column {
+    let mut rows: Column = service
+        .tasks
+        .iter()
+        .map(|task| target(task, width))
+        .collect();
     if let Some(backing_off) = service.backing_off {
         let text = format!(
-            "backing off: {} failed, next in {} s",
+            "{} starts did not last, next in {} s",
             backing_off.failures, backing_off.seconds
         );
         rows.push((text, style(Tone::Bad)));
@@ -86,7 +102,7 @@ fn targets(service: &ServiceStatus) -> Column<'_> {
     rows
 }
 
-fn target(task: &TaskStatus) -> (String, Style) {
+fn target(task: &TaskStatus, width: usize) -> (String, Style) {
     let number = task
         .task
         .map(|number| number.to_string())
@@ -98,7 +114,7 @@ fn target(task: &TaskStatus) -> (String, Style) {
         "unhealthy" => Tone::Bad,
         _ => Tone::Change,
     };
-    let row = format!("{number:<4} {addr:<21} {:<9} {pid}", task.health);
+    let row = format!("{number:<4} {addr:<width$} {:<9} {pid}", task.health);
     (row.trim_end().to_owned(), style(tone))
 }
 
@@ -128,7 +144,7 @@ mod tests {
         let task = |number, health: &str| TaskStatus {
             task: Some(number),
             pid: Some(4_194_304),
-            target: Some("127.127.127.127:65535".parse().unwrap()),
+            target: Some("127.0.0.1:65535".parse().unwrap()),
             health: health.to_owned(),
         };
         let service = |name: &str, tasks, backing_off| ServiceStatus {
@@ -177,17 +193,18 @@ mod tests {
     #[test]
     fn the_table_shows_rules_targets_and_health_within_80_columns() {
         let table = plain(&status());
+        assert!(table.lines().all(|line| line.chars().count() <= 80));
         assert_eq!(
             table,
             "\
 http://localhost:8080
 
-RULE    PATH               TARGET GROUP TASK TARGET                HEALTH    PID
+RULE    PATH               TARGET GROUP TASK TARGET          HEALTH    PID
 1       /                  fixed 200
-10      /api/users         users        1    127.127.127.127:65535 healthy   4194304
-        /api/users/*                    1234 127.127.127.127:65535 unhealthy 4194304
-                                        3    127.127.127.127:65535 draining  4194304
-20      /api/threads       threads      backing off: 12 failed, next in 60 s
+10      /api/users         users        1    127.0.0.1:65535 healthy   4194304
+        /api/users/*                    1234 127.0.0.1:65535 unhealthy 4194304
+                                        3    127.0.0.1:65535 draining  4194304
+20      /api/threads       threads      12 starts did not last, next in 60 s
         /api/threads/and/…
 30      /api/posts         posts        none
 default *                  fixed 404

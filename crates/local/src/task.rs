@@ -52,7 +52,7 @@ pub enum TaskEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     how: String,
-    /// The last line on stderr of a task that never listened.
+    /// What a task that never listened said on stderr.
     stderr: Option<String>,
 }
 
@@ -118,7 +118,7 @@ impl Task {
             task: self.name,
             events,
             address: watch::Sender::new(None),
-            last_stderr: Mutex::default(),
+            complaint: Mutex::default(),
         };
         let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
         let all_read = AtomicBool::new(false);
@@ -150,7 +150,7 @@ impl Task {
         }
         let never_listened = log.address.borrow().is_none();
         let stderr = log
-            .last_stderr
+            .complaint
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -239,7 +239,8 @@ struct Log {
     events: Events,
     /// Where it listens, once it has said so.
     address: watch::Sender<Option<SocketAddr>>,
-    last_stderr: Mutex<Option<String>>,
+    /// The first line on stderr; a second one when the first ends in a colon, as that of a panic does.
+    complaint: Mutex<Option<String>>,
 }
 
 impl Log {
@@ -262,10 +263,17 @@ impl Log {
 
     /// What comes this way is either the reason of a failed start or a surprise.
     fn stderr(&self, line: &str) {
-        *self
-            .last_stderr
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(line.to_owned());
+        {
+            let mut complaint = self
+                .complaint
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match complaint.as_mut() {
+                None if !line.is_empty() => *complaint = Some(line.to_owned()),
+                Some(first) if first.ends_with(':') => *first = format!("{first} {line}"),
+                _ => {}
+            }
+        }
         if self.events.wants_logs() {
             self.send_log(line);
         } else if self.address.borrow().is_some() {
