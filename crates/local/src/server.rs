@@ -74,11 +74,12 @@ async fn connection(
     let answering = Arc::new(AtomicUsize::new(0));
     let service = service_fn(|request| {
         let (proxy, answering) = (Arc::clone(&proxy), Answering::new(&answering));
-        async move {
+        // Boxed, because hyper keeps room for it in every connection, idle ones included.
+        Box::pin(async move {
             let mut response = proxy.answer(request, client).await;
             response.body_mut().keeps(answering);
             Ok::<_, std::convert::Infallible>(response)
-        }
+        })
     });
     let mut connection = std::pin::pin!(
         hyper::server::conn::http1::Builder::new()
@@ -86,7 +87,6 @@ async fn connection(
             // In hyper this timer runs on a connection without a request, too.
             .header_read_timeout(idle_timeout)
             .max_header_size(REQUEST_HEAD_BYTES_MAX)
-            .pipeline_flush(true)
             .serve_connection(TokioIo::new(Stream::new(stream, idle_timeout)), service)
     );
     tokio::select! {

@@ -174,7 +174,11 @@ async fn answer(request: &Request, stream: &mut TcpStream, state: &State) -> Res
         }
         "ready" => state.ready.store(u16::try_from(number)?, Ordering::Relaxed),
         "slow" => sleep(Duration::from_millis(number)).await,
-        "hang" => std::future::pending().await,
+        "hang" => {
+            // Until the other side has had enough.
+            while stream.read(&mut [0; 1024]).await? > 0 {}
+            return Ok(false);
+        }
         "crash" => std::process::exit(i32::try_from(number)?),
         "warn" => {
             println!(r#"{{"level":"WARN","message":"the disk is slow","waited_ms":{number}}}"#);
@@ -189,9 +193,7 @@ async fn answer(request: &Request, stream: &mut TcpStream, state: &State) -> Res
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
                 .await?;
-            if action == "stall" {
-                std::future::pending::<()>().await;
-            }
+            while action == "stall" && stream.read(&mut [0; 1024]).await? > 0 {}
             return Ok(false);
         }
         "head" => {

@@ -1,0 +1,15 @@
+//! The cluster as a developer sees it: the program, its tasks as processes, requests over TCP.
+
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alb;
+mod changes;
+mod connections;
+mod ends;
+mod faults;
+mod refusals;
+mod services;
+mod view;

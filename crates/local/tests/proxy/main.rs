@@ -1,0 +1,157 @@
+//! The load balancer's side of HTTP: a server in this process, targets that misbehave, raw bytes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clients;
+mod messages;
+mod targets;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local::event::Events;
+use local::health::HealthCheck;
+use local::listener::Listener;
+use local::proxy::{Proxy, Timeouts};
+use local::target_group::TargetGroup;
+use local::{server, topology};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+const TIMEOUTS: Timeouts = Timeouts {
+    idle: Duration::from_millis(500),
+    connect: Duration::from_millis(500),
+};
+
+/// A load balancer with the targets of the users service at these addresses. No checks run, so it
+/// fails open: every target is used.
+struct Alb {
+    addr: SocketAddr,
+    group: Arc<TargetGroup>,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
+    let two = NonZeroU32::new(2).unwrap();
+    let check = HealthCheck {
+        path: "/health/ready".to_owned(),
+        interval: Duration::from_secs(6),
+        timeout: Duration::from_secs(5),
+        healthy_threshold: two,
+        unhealthy_threshold: two,
+    };
+    let group = Arc::new(TargetGroup::new(
+        "users".to_owned(),
+        check,
+        Duration::from_millis(500),
+    ));
+    for &target in targets {
+        group.register(target);
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
+    let definitions = topology::load(&directory).unwrap().into_iter();
+    let users = definitions.filter(|definition| definition.name == "users");
+    let services: Vec<_> = users
+        .map(|definition| (definition, Arc::clone(&group)))
+        .collect();
+    let proxy = Proxy {
+        listener: Listener::new(&services),
+        timeouts,
+        events: Events::new(true, |_| {}),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(server::serve(
+        listener,
+        Arc::new(proxy),
+        stop.clone(),
+        Duration::from_secs(5),
+    ));
+    Alb {
+        addr,
+        group,
+        stop,
+        serving,
+    }
+}
+
+/// A target that reads a head, keeps it, and answers with these bytes, then closes or goes on.
+struct Target {
+    addr: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    /// Everything received, over all connections.
+    received: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Target {
+    async fn start(answer: &'static [u8], close: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let this = Self {
+            addr: listener.local_addr().unwrap(),
+            connections: Arc::default(),
+            received: Arc::default(),
+        };
+        let (connections, received) = (Arc::clone(&this.connections), Arc::clone(&this.received));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::Relaxed);
+                let received = Arc::clone(&received);
+                tokio::spawn(async move {
+                    let mut pending = Vec::new();
+                    let mut block = [0; 4096];
+                    while let Ok(count @ 1..) = stream.read(&mut block).await {
+                        received.lock().unwrap().extend_from_slice(&block[..count]);
+                        pending.extend_from_slice(&block[..count]);
+                        while let Some(end) =
+                            pending.windows(4).position(|four| four == b"\r\n\r\n")
+                        {
+                            pending.drain(..end + 4);
+                            stream.write_all(answer).await.unwrap();
+                            if close {
+                                return;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        this
+    }
+
+    fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received.lock().unwrap()).into_owned()
+    }
+
+    fn requests(&self) -> usize {
+        self.received().matches(" HTTP/1.1\r\n").count()
+    }
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+fn request(method: &str, path: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nHost: forum\r\nConnection: close\r\n\r\n").into_bytes()
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+/// An address that refuses connections.
+async fn refusing() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
