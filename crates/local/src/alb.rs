@@ -176,6 +176,10 @@ impl Follower {
             }
         };
         self.trouble = None;
+        self.update(&addrs);
+    }
+
+    fn update(&mut self, addrs: &BTreeSet<SocketAddr>) {
         let gone: Vec<_> = self
             .targets
             .keys()
@@ -192,7 +196,7 @@ impl Follower {
                 let _ = group.deregister(&target).await;
             });
         }
-        for addr in addrs {
+        for &addr in addrs {
             if !self.targets.contains_key(&addr) {
                 self.register(addr);
             }
@@ -254,5 +258,42 @@ fn describe(group: &TargetGroup) -> ServiceStatus {
         desired: tasks.len(),
         tasks,
         backing_off: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn targets_follow_the_addresses_of_their_name() {
+        let group = TargetGroup::for_tests("users");
+        let events = Events::new(false, |_| {});
+        let mut follower = Follower::new(Arc::clone(&group), "users:3000".to_owned(), events);
+        let addr = |last| SocketAddr::from(([127, 0, 0, last], 1));
+        let registered = || group.describe();
+
+        follower.update(&BTreeSet::from([addr(1), addr(2)]));
+        assert_eq!(
+            registered(),
+            [
+                (addr(1), TargetState::Initial),
+                (addr(2), TargetState::Initial)
+            ]
+        );
+        follower.update(&BTreeSet::from([addr(2), addr(3)]));
+        assert_eq!(
+            registered(),
+            [
+                (addr(1), TargetState::Draining),
+                (addr(2), TargetState::Initial),
+                (addr(3), TargetState::Initial)
+            ]
+        );
+        // The deregistration; the checks of a target end with it.
+        while registered().len() > 2 {
+            follower.jobs.join_next().await;
+        }
+        assert_eq!(registered().len(), 2);
     }
 }

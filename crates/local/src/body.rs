@@ -34,6 +34,8 @@ pub enum ClientSide {
     Sending,
     /// The target waits for it.
     Awaited,
+    /// The target waited for the idle timeout.
+    Stalled,
     /// What it sent is no body, or it left.
     Broken,
 }
@@ -126,7 +128,8 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = self.body.poll_frame(cx);
         self.upload.set(match &frame {
-            Poll::Pending | Poll::Ready(Some(Err(BodyError::Idle))) => ClientSide::Awaited,
+            Poll::Pending => ClientSide::Awaited,
+            Poll::Ready(Some(Err(BodyError::Idle))) => ClientSide::Stalled,
             Poll::Ready(Some(Err(BodyError::Broken(_)))) => ClientSide::Broken,
             Poll::Ready(Some(Ok(_)) | None) => ClientSide::Sending,
         });

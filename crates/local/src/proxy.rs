@@ -246,6 +246,7 @@ async fn open(addr: SocketAddr) -> io::Result<TcpStream> {
 fn blame(upload: &Upload, status: StatusCode) -> StatusCode {
     match upload.client() {
         ClientSide::Broken => StatusCode::BAD_REQUEST,
+        ClientSide::Stalled => StatusCode::REQUEST_TIMEOUT,
         ClientSide::Awaited if status == StatusCode::GATEWAY_TIMEOUT => StatusCode::REQUEST_TIMEOUT,
         ClientSide::Awaited | ClientSide::Sending => status,
     }
