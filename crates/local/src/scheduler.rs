@@ -328,7 +328,7 @@ impl Scheduler {
             for (since, reply) in self.waiting.drain(..) {
                 let seconds = since.elapsed().as_secs_f64();
                 let _ = reply.send(Ok(format!(
-                    "{}: {desired} {tasks} healthy after {seconds:.1} s",
+                    "{}: {desired} {tasks} healthy after {seconds:.2} s",
                     self.name
                 )));
             }

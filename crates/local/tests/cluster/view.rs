@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::support::client::{get, raw};
 use crate::support::cluster::Setup;
-use crate::support::text;
+use crate::support::{eventually, text};
 
 #[tokio::test]
 async fn it_shows_a_table_and_routes_by_rule() {
@@ -93,13 +93,15 @@ async fn tasks_know_nothing_of_the_shell() {
 
 #[tokio::test]
 async fn warnings_are_shown_and_other_lines_only_when_asked_for() {
-    let mut cluster = Setup::new().start().await;
+    let cluster = Setup::new().start().await;
     get(cluster.addr, "/api/users/warn?12").await;
     get(cluster.addr, "/api/users/complain").await;
-    cluster
-        .event("users/1", "warning     the disk is slow waited_ms=12")
-        .await;
-    cluster.event("users/2", "warning     something odd").await;
+    eventually("both are shown", || async {
+        let output = cluster.output().join("\n");
+        output.contains(" warning     the disk is slow waited_ms=12")
+            && output.contains(" warning     something odd")
+    })
+    .await;
     let output = cluster.output().join("\n");
     assert!(
         !output.contains("access") && !output.contains("starting\""),

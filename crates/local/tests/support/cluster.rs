@@ -5,6 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use local::control::{self, Request, Success};
 use local::status::{ClusterStatus, TaskStatus};
@@ -259,5 +260,18 @@ impl Cluster {
             .expect("does not end")
             .unwrap();
         status.code()
+    }
+}
+
+impl Drop for Cluster {
+    /// Lets it stop its tasks: killed, it could not.
+    fn drop(&mut self) {
+        let start = Instant::now();
+        if self.child.id().is_some() {
+            kill(self.pid(), Signal::TERM);
+        }
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < SOON {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
