@@ -13,7 +13,8 @@ use clap::{Args, Parser, Subcommand};
 /// The command line of a service.
 #[derive(Debug, Parser)]
 #[command(after_help = "Environment alone:
-  RUST_LOG  What is logged, such as info, debug or warn,access=info [default: info]")]
+  WRITE_TOKEN  Token for writing, in place of a file that holds it
+  RUST_LOG     What is logged, such as info, debug or warn,access=info [default: info]")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub config: Config,

@@ -81,7 +81,7 @@ fn the_client_is_whom_the_load_balancer_saw() {
 fn every_line_of_a_run_is_one_json_object_whatever_clients_send() {
     let nasty = "\"}\u{e9}\t\\{\"level\":\"x\"";
     let lines = access_log(&[
-        Request::get("/api/users/%22%0A%7B?a=\"%0A"),
+        Request::get("/api/users/%22%0A%7B?a=%22%0A"),
         Request::get("/").header("X-Forwarded-For", nasty),
         Request::get("/")
             .header("traceparent", nasty)

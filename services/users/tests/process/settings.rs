@@ -23,7 +23,11 @@ fn help_explains_every_setting() {
         "--max-connections <NUMBER>",
         "MAX_CONNECTIONS=",
         "RUST_LOG",
+        "verify",
         "healthcheck",
+        "--write-token-file <FILE>",
+        "WRITE_TOKEN_FILE=",
+        "WRITE_TOKEN  ",
         "--version",
     ] {
         assert!(help.contains(setting), "no {setting} in\n{help}");

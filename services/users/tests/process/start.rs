@@ -89,7 +89,7 @@ fn a_port_in_use_is_refused_with_the_way_out() {
     let ended = with_users(1).env("PORT", port.to_string()).run();
     assert_eq!(ended.status.code(), Some(1));
     let expected = format!(
-        "users: cannot listen on 127.0.0.1:{port}; choose another with --port or PORT: Address already in use"
+        "users: cannot listen on 127.0.0.1:{port}; choose another port with --port or PORT: Address already in use"
     );
     assert!(ended.stderr.starts_with(&expected), "{}", ended.stderr);
     assert_eq!(ended.stdout, [""; 0]);

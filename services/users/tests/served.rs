@@ -1,0 +1,91 @@
+//! What the service serves: its own `db.json`, over TCP.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use serde_json::Value;
+use testkit::{Binary, Request, Task};
+
+const DB: &str = include_str!("../db.json");
+
+fn start() -> Task {
+    Binary::new(env!("CARGO_BIN_EXE_users")).db(DB).start()
+}
+
+fn users() -> Vec<Value> {
+    let db: Value = serde_json::from_str(DB).unwrap();
+    db["users"].as_array().unwrap().clone()
+}
+
+#[test]
+fn every_route_answers() {
+    let task = start();
+    let mut connection = task.connect();
+    let json = "application/json";
+    let problem = "application/problem+json";
+    let text = "text/plain; charset=utf-8";
+    for (target, status, media_type) in [
+        ("/", 200, text),
+        ("/api", 200, text),
+        ("/api/", 200, text),
+        ("/api/users", 200, json),
+        ("/api/users/", 200, json),
+        ("/api/users/1", 200, json),
+        ("/api/users/1/", 200, json),
+        ("/api/users/999", 404, problem),
+        ("/api/users/abc", 400, problem),
+        ("/api/users/openapi.json", 200, json),
+        ("/health/live", 200, json),
+        ("/health/ready", 200, json),
+        ("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8"),
+        ("/api/threads", 404, problem),
+        ("/api/posts/1", 404, problem),
+        ("//api/users", 404, problem),
+    ] {
+        let get = connection.get(target);
+        assert_eq!(
+            (get.status, get.header("content-type")),
+            (status, media_type),
+            "{target}"
+        );
+        let head = connection.ask(&Request::new("HEAD", target));
+        assert_eq!(
+            (head.status, head.header("content-type")),
+            (status, media_type),
+            "{target}"
+        );
+    }
+    for target in [
+        "/",
+        "/api",
+        "/api/users",
+        "/api/users/999",
+        "/health/live",
+        "/metrics",
+    ] {
+        let options = connection.ask(&Request::new("OPTIONS", target));
+        assert_eq!(
+            (options.status, options.header("allow")),
+            (204, "GET, HEAD, OPTIONS"),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn the_users_are_those_of_the_file() {
+    let task = start();
+    let list = task.get("/api/users");
+    assert_eq!(list.json(), Value::from(users()));
+    for user in users() {
+        let one = task.get(&format!("/api/users/{}", user["id"]));
+        assert_eq!(one.json(), user);
+        let username = user["username"].as_str().unwrap();
+        let found = task.get(&format!("/api/users?username={username}"));
+        assert_eq!(found.json(), Value::from(vec![user.clone()]));
+    }
+}
+
+#[test]
+fn the_file_is_a_forum_worth_reading() {
+    assert!(users().len() >= 8);
+}
