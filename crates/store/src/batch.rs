@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use common::{Id, Key, Model, Timestamp};
+use common::{Id, Key, MemberError, Model, Timestamp};
 use serde_json::Value;
 
 use crate::{
     digest::Digest,
+    document::RECORD_BYTES_MAX,
     edit::{self, Object},
     error::WriteError,
     journal::Change,
@@ -149,6 +150,11 @@ impl<'a, M: Model> Batch<'a, M> {
 
     fn put(&mut self, id: u64, record: &Object) -> Result<Written, WriteError> {
         let json = serde_json::to_vec(record).expect("an object of values is always JSON");
+        if json.len() > RECORD_BYTES_MAX {
+            let detail = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
+            let pointer = String::new();
+            return Err(vec![MemberError { pointer, detail }].into());
+        }
         let json = Bytes::from(json);
         let record: M = read(&json);
         for (number, index) in M::INDEXES

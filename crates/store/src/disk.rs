@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::{FileExt, MetadataExt, fchown},
     path::Path,
 };
 
@@ -14,12 +14,15 @@ use std::{
 pub(crate) trait Disk: Send + Sync {
     /// A file's whole contents; `None` when there is no such file.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
-    /// Creates an empty file, in place of one that is there.
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Creates an empty file, in place of one that is there, with the owner and
+    /// the permissions of the file `like`, if there is that one.
+    fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for writing.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives `from` the name `to`, atomically, in place of the file there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a file's contents durable, whoever wrote them.
+    fn sync(&self, path: &Path) -> io::Result<()>;
     /// Makes the names of the files beside `path` durable.
     fn sync_directory_of(&self, path: &Path) -> io::Result<()>;
     /// What tells whether someone else has changed the file since.
@@ -51,8 +54,14 @@ impl Disk for FileSystem {
         absent_is_none(fs::read(path))
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(File::create(path)?))
+    fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = File::create(path)?;
+        if let Some(like) = absent_is_none(fs::metadata(like))? {
+            // Only root may give files away; anyone else keeps what it creates.
+            let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
+            file.set_permissions(like.permissions())?;
+        }
+        Ok(Box::new(file))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -61,6 +70,10 @@ impl Disk for FileSystem {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
     }
 
     fn sync_directory_of(&self, path: &Path) -> io::Result<()> {

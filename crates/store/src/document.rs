@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Bytes that one record may have.
-const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Key under which the highest ids ever given are kept, by collection, where
 /// the records that are left do not tell: `"lastIds": {"users": 12}`.
@@ -186,8 +186,9 @@ impl<'a, M: Model> Reader<'a, M> {
         }
         let read = |error| DocumentError::json(self.text.as_bytes(), offset, &error);
         let record: M = serde_json::from_str(json).map_err(read)?;
-        if json.contains("\\u") {
-            // Texts that no model reads may hold half a surrogate pair.
+        if json.contains("\\u") || json.contains("$serde_json") {
+            // What no model reads may be half a surrogate pair, or an object that
+            // serde_json takes for a number of its own.
             serde_json::from_str::<serde_json::Value>(json).map_err(read)?;
         }
         let given = record.id().map(common::Id::get);

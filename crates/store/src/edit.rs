@@ -4,7 +4,7 @@
 use common::{MemberError, Model, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::merge::merge;
+use crate::{merge::merge, minify::DEPTH_MAX};
 
 /// A JSON object whose members keep their order.
 pub type Object = Map<String, Value>;
@@ -147,16 +147,31 @@ fn assemble<M: Model>(
 
 fn finish(
     mut record: Object,
-    errors: Vec<MemberError>,
+    mut errors: Vec<MemberError>,
     created_at: Option<Value>,
     now: Timestamp,
 ) -> Edited {
+    let too_deep = record
+        .iter()
+        .filter(|(_, value)| nesting(value) >= DEPTH_MAX);
+    let expected = format!("expected at most {} levels of nesting", DEPTH_MAX - 1);
+    errors.extend(too_deep.map(|(name, _)| MemberError::new(name, &*expected)));
     if !errors.is_empty() {
         return Err(errors);
     }
     record.extend(created_at.map(|created_at| ("createdAt".to_owned(), created_at)));
     record.insert("updatedAt".to_owned(), now.to_string().into());
     Ok(record)
+}
+
+/// Levels of objects and arrays in a value.
+fn nesting(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Array(items) => items.iter().map(nesting).max(),
+        Value::Object(members) => members.values().map(nesting).max(),
+        _ => return 0,
+    };
+    1 + deepest.unwrap_or(0)
 }
 
 fn unknown<M: Model>(name: &str) -> MemberError {
@@ -273,6 +288,15 @@ mod tests {
         assert_eq!(pointers(patch(json!({"name": null}))), ["/name"]);
         assert_eq!(pointers(patch(json!({"colour": null}))), ["/colour"]);
         assert_eq!(pointers(patch(json!([]))), [""]);
+    }
+
+    #[test]
+    fn a_record_does_not_become_deeper_than_what_is_read_back() {
+        let nested = |levels| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+        let patch =
+            |levels| patched::<User>(&finn(), &json!({"badge": nested(levels)}), Timestamp::now());
+        assert!(patch(DEPTH_MAX - 1).is_ok());
+        assert_eq!(pointers(patch(DEPTH_MAX)), ["/badge"]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Why a collection cannot be opened.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use common::MemberError;
 
@@ -24,7 +27,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The journal is damaged.
-    #[error("{path}, {error}; restore it and the file it belongs to from a backup, or, to lose what it holds, move it away: mv '{path}' '{path}.damaged'", path = .path.display())]
+    #[error("{path}, {error}; restore it and the file it belongs to from a backup, or, {}", ways_out(.path, .error), path = .path.display())]
     Journal {
         /// The journal.
         path: PathBuf,
@@ -73,6 +76,17 @@ pub enum OpenError {
         /// What is wrong, and where.
         fault: DocumentError,
     },
+}
+
+/// What else there is to do about a damaged journal.
+fn ways_out(path: &Path, error: &JournalError) -> String {
+    let path = path.display();
+    match error.cut_from {
+        Some(bytes) => {
+            format!("to go on without what was cut off, fill it up: truncate -s {bytes} '{path}'")
+        }
+        None => format!("to lose what it holds, move it away: mv '{path}' '{path}.damaged'"),
+    }
 }
 
 /// Why a write was not done. The collection is as it was.

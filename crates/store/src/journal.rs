@@ -7,30 +7,26 @@
 //! ```
 //!
 //! Each line has its checksum (XXH3, 64 bits, of the JSON between them) at both
-//! ends. The room behind the last line is filled with line feeds, so that a
-//! batch overwrites blocks that are there and its sync need not change the
-//! file's size.
+//! ends. Behind the last line there is room, line feeds that are durable before
+//! a line is written over them: so a torn line has holes of line feeds, a sync
+//! need not change the file's size, and a file without room has been cut.
 
-use std::{
-    fmt::Write,
-    io,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{
-    digest::Digest,
-    disk::{Disk, DiskFile},
-};
+use crate::digest::Digest;
 
 /// Version of the format.
 const FORMAT: u32 = 1;
 
-/// Bytes of room that are made at a time.
-const ROOM: usize = 256 * 1024;
+/// A journal's length is a multiple of this. Small in tests, which so meet its end.
+const ROOM: u64 = if cfg!(test) { 2 * 1024 } else { 256 * 1024 };
+
+/// Bytes that a disk writes whole or not at all.
+pub(crate) const SECTOR: u64 = 512;
 
 /// Hexadecimal digits of a checksum.
 const CHECKSUM: usize = 16;
@@ -47,22 +43,32 @@ pub(crate) enum Change {
 
 /// The first line: which `db.json` the changes belong to.
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+pub(crate) struct Header {
     journal: u32,
     collection: String,
     /// Digest of the file.
     base: Digest,
 }
 
+impl Header {
+    pub fn new(collection: &str, base: Digest) -> Self {
+        Self {
+            journal: FORMAT,
+            collection: collection.to_owned(),
+            base,
+        }
+    }
+}
+
 /// Any other line. Batches are numbered from 1.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
-    batch: u64,
+pub(crate) struct Line {
+    pub batch: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<Change>,
+    pub changes: Vec<Change>,
     /// All batches so far are in the `db.json` with this digest, should it be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    checkpoint: Option<Digest>,
+    pub checkpoint: Option<Digest>,
 }
 
 /// What a journal says.
@@ -76,6 +82,8 @@ pub(crate) struct Journal {
     pub end: u64,
     /// Bytes behind that: a batch that was being written when the process or the power went.
     pub torn_bytes: usize,
+    /// Bytes of the file.
+    pub length: u64,
 }
 
 /// A line of a journal.
@@ -97,56 +105,53 @@ pub struct JournalError {
     pub offset: usize,
     /// What is wrong there.
     pub detail: String,
+    /// Bytes that the file had before its end was cut off; `None` when it was not.
+    pub cut_from: Option<u64>,
+}
+
+impl JournalError {
+    pub(crate) fn new(offset: usize, detail: impl Into<String>) -> Self {
+        Self {
+            offset,
+            detail: detail.into(),
+            cut_from: None,
+        }
+    }
 }
 
 impl Journal {
-    /// Reads a journal of this collection. `None` when not even its header was
-    /// written: nothing can have been acknowledged on the strength of it.
+    /// Reads a journal of this collection.
     ///
     /// # Errors
-    /// When a line is damaged that was once whole, or is another's.
-    pub fn parse(bytes: &[u8], collection: &str) -> Result<Option<Self>, JournalError> {
+    /// When anything is damaged that was once durable, or is another's.
+    pub fn parse(bytes: &[u8], collection: &str) -> Result<Self, JournalError> {
         let mut lines = Lines { bytes, at: 0 };
-        let error = |offset, detail: &str| JournalError {
-            offset,
-            detail: detail.to_owned(),
-        };
-        let Some((offset, body)) = lines.next()? else {
-            return Ok(None);
-        };
-        let header: Header = serde_json::from_slice(body)
-            .map_err(|_| error(offset, "expected a journal's header"))?;
+        let header = lines.next()?;
+        lines.check_length()?;
+        // A journal gets its name when its header is durable.
+        let header = header.and_then(|(_, body)| serde_json::from_slice::<Header>(body).ok());
+        let header = header.ok_or_else(|| JournalError::new(0, "expected a journal's header"))?;
         if header.journal != FORMAT {
-            return Err(error(
-                offset,
-                "expected format 1; this journal is a newer version's",
-            ));
+            let detail = "expected format 1; this journal is a newer version's";
+            return Err(JournalError::new(0, detail));
         }
         if header.collection != collection {
             let detail = format!(
                 "expected a journal of {collection}, found one of {}",
                 header.collection
             );
-            return Err(JournalError { offset, detail });
+            return Err(JournalError::new(0, detail));
         }
-        let mut journal = Self {
-            base: header.base,
-            batches: Vec::new(),
-            end: 0,
-            torn_bytes: 0,
-        };
+        let mut batches = Vec::new();
         while let Some((offset, body)) = lines.next()? {
-            let line: Line =
-                serde_json::from_slice(body).map_err(|_| error(offset, "expected a batch"))?;
-            if line.batch != journal.batches.len() as u64 + 1 {
-                let detail = format!(
-                    "expected batch {}, found {}",
-                    journal.batches.len() + 1,
-                    line.batch
-                );
-                return Err(JournalError { offset, detail });
+            let line: Line = serde_json::from_slice(body)
+                .map_err(|_| JournalError::new(offset, "expected a batch"))?;
+            let expected = batches.len() as u64 + 1;
+            if line.batch != expected {
+                let detail = format!("expected batch {expected}, found {}", line.batch);
+                return Err(JournalError::new(offset, detail));
             }
-            journal.batches.push(match line.checkpoint {
+            batches.push(match line.checkpoint {
                 Some(digest) => Batch::Checkpoint(digest),
                 None => Batch::Changes {
                     offset,
@@ -154,10 +159,39 @@ impl Journal {
                 },
             });
         }
-        journal.end = lines.at as u64;
-        journal.torn_bytes = lines.rest().len();
-        Ok(Some(journal))
+        Ok(Self {
+            base: header.base,
+            batches,
+            end: lines.at as u64,
+            torn_bytes: lines.rest().len(),
+            length: bytes.len() as u64,
+        })
     }
+}
+
+/// How long a journal is whose last line ends at `end`.
+pub(crate) fn length_for(end: u64) -> u64 {
+    (end / ROOM + 1) * ROOM
+}
+
+/// A line as it is written at `offset`.
+///
+/// # Errors
+/// When `body` cannot be written as JSON.
+pub(crate) fn line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<String> {
+    let mut body = serde_json::to_string(body)?;
+    // The part of a line that a sector holds is never a single byte, so that a
+    // missing sector cannot look like one damaged byte. Its line feed apart: a
+    // line feed is what a missing sector holds.
+    let end = offset + (2 * CHECKSUM + "  \n".len() + body.len()) as u64;
+    if matches!(end % SECTOR, 2 | 511) {
+        body.push(' ');
+    }
+    let sum = checksum(body.as_bytes());
+    let mut line = String::with_capacity(body.len() + 2 * CHECKSUM + 3);
+    // Writing to a string cannot fail.
+    let _ = writeln!(line, "{sum} {body} {sum}");
+    Ok(line)
 }
 
 /// Walks through the lines of a journal up to its end or a torn tail.
@@ -182,9 +216,22 @@ impl<'a> Lines<'a> {
         if rest.is_empty() || self.torn() {
             return Ok(None);
         }
-        let detail =
-            "the line is damaged; it was whole once, and may have been acknowledged".to_owned();
-        Err(JournalError { offset, detail })
+        self.check_length()?;
+        let detail = "the line is damaged; it was whole once, and may have been acknowledged";
+        Err(JournalError::new(offset, detail))
+    }
+
+    /// Whether the file has the room that was made before its last line was written.
+    fn check_length(&self) -> Result<(), JournalError> {
+        let blank = |byte: &u8| matches!(byte, b'\n' | b'\0');
+        let written = self.bytes.iter().rposition(|byte| !blank(byte));
+        let length = length_for(written.map_or(0, |last| last as u64 + 2));
+        if self.bytes.len() as u64 >= length {
+            return Ok(());
+        }
+        let mut cut = JournalError::new(self.bytes.len(), "the end of the file has been cut off");
+        cut.cut_from = Some(length);
+        Err(cut)
     }
 
     /// All that is left but for the room behind it.
@@ -209,14 +256,15 @@ impl<'a> Lines<'a> {
         {
             return false;
         }
-        // Blocks that did not arrive still hold the room's line feeds, or zeros.
-        // A line has neither inside, and one flipped byte makes no two of them.
-        let hole = |pair: &[u8]| pair == b"\n\n" || pair == b"\0\0";
-        if rest.starts_with(b"\n\n") || rest.windows(2).any(hole) {
+        // Sectors that did not arrive still hold the room's line feeds, and zeros
+        // where the room itself was being made. A line has neither inside, and
+        // one damaged byte makes no two of them.
+        let blank = |byte: &u8| matches!(byte, b'\n' | b'\0');
+        if rest.windows(2).any(|pair| pair.iter().all(blank)) {
             return true;
         }
-        // Both ends arrived: then a checksum at one of them is still right, or
-        // they are equal and the damage is between.
+        // Its last sector did not arrive, or both ends did: then a checksum at
+        // one of them is still right, or they are equal and the damage is between.
         if rest.len() < 2 * CHECKSUM + 2 {
             return true;
         }
@@ -227,7 +275,11 @@ impl<'a> Lines<'a> {
             return false;
         }
         let sum = checksum(&rest[CHECKSUM + 1..rest.len() - CHECKSUM - 1]);
-        first != last && first != sum.as_bytes() && last != sum.as_bytes()
+        let last_is_right = last == sum.as_bytes();
+        // The same, should the last digit be what is damaged, and a line feed now.
+        let shorter = checksum(&rest[CHECKSUM + 1..rest.len() - CHECKSUM]);
+        let first_is_right = first == sum.as_bytes() || first == shorter.as_bytes();
+        first != last && !first_is_right && !last_is_right
     }
 }
 
@@ -244,231 +296,175 @@ fn checksum(body: &[u8]) -> String {
     format!("{:016x}", xxh3_64(body))
 }
 
-/// A journal that is being written.
-pub(crate) struct JournalWriter {
-    file: Box<dyn DiskFile>,
-    /// Where the next line goes.
-    end: u64,
-    /// Where the room ends.
-    room: u64,
-    batch: u64,
-    line: String,
-}
-
-impl JournalWriter {
-    /// Puts an empty journal in the place of the one at `path`: durable when this returns.
-    ///
-    /// # Errors
-    /// Whatever the disk says. The journal at `path` is then the old or the new one.
-    pub fn create(
-        disk: &dyn Disk,
-        path: &Path,
-        collection: &str,
-        base: Digest,
-    ) -> io::Result<Self> {
-        let new = PathBuf::from(format!("{}.new", path.display()));
-        let mut writer = Self {
-            file: disk.create(&new)?,
-            end: 0,
-            room: 0,
-            batch: 0,
-            line: String::new(),
-        };
-        let header = Header {
-            journal: FORMAT,
-            collection: collection.to_owned(),
-            base,
-        };
-        writer.write(&header)?;
-        disk.rename(&new, path)?;
-        disk.sync_directory_of(path)?;
-        Ok(writer)
-    }
-
-    /// Opens a journal whose last whole line, of this batch, ends at `end`.
-    ///
-    /// # Errors
-    /// Whatever the disk says.
-    pub fn reopen(
-        disk: &dyn Disk,
-        path: &Path,
-        end: u64,
-        torn_bytes: usize,
-        batch: u64,
-    ) -> io::Result<Self> {
-        let mut file = disk.open(path)?;
-        // What is left of a torn batch would be damage behind the next one.
-        file.write_at(end, &vec![b'\n'; torn_bytes])?;
-        Ok(Self {
-            file,
-            end,
-            room: end,
-            batch,
-            line: String::new(),
-        })
-    }
-
-    /// Appends a batch: durable when this returns.
-    ///
-    /// # Errors
-    /// Whatever the disk says. The batch may be durable or not; nothing may be
-    /// appended behind it.
-    pub fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
-        self.batch += 1;
-        self.write(&Line {
-            batch: self.batch,
-            changes,
-            checkpoint: None,
-        })
-    }
-
-    /// Notes that all batches so far are in the `db.json` with this digest.
-    ///
-    /// # Errors
-    /// As [`JournalWriter::append`].
-    pub fn checkpoint(&mut self, digest: Digest) -> io::Result<()> {
-        self.batch += 1;
-        self.write(&Line {
-            batch: self.batch,
-            changes: Vec::new(),
-            checkpoint: Some(digest),
-        })
-    }
-
-    /// Batches written since the journal was created.
-    pub fn batches(&self) -> u64 {
-        self.batch
-    }
-
-    /// Bytes written since the journal was created.
-    pub fn bytes(&self) -> u64 {
-        self.end
-    }
-
-    fn write(&mut self, body: &impl Serialize) -> io::Result<()> {
-        let body = serde_json::to_string(body)?;
-        let sum = checksum(body.as_bytes());
-        self.line.clear();
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.line, "{sum} {body} {sum}");
-        let end = self.end + self.line.len() as u64;
-        if end > self.room {
-            let room = vec![b'\n'; ROOM + self.line.len()];
-            self.file.write_at(self.end, &room)?;
-            self.room = self.end + room.len() as u64;
-        }
-        self.file.write_at(self.end, self.line.as_bytes())?;
-        self.file.sync()?;
-        self.end = end;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn line(body: &str) -> String {
-        let sum = checksum(body.as_bytes());
-        format!("{sum} {body} {sum}\n")
+    const BASE: &str = "00000000000000000000000000000001";
+
+    /// A journal of these lines without room behind them.
+    fn text(lines: &[Value]) -> String {
+        let mut text = String::new();
+        for line in lines {
+            text += &line_at(text.len() as u64, line).unwrap();
+        }
+        text
     }
 
-    fn journal() -> String {
-        [
-            line(r#"{"journal":1,"collection":"users","base":"00000000000000000000000000000001"}"#),
-            line(r#"{"batch":1,"changes":[{"put":{"id":1,"name":"J*"}},{"delete":4}]}"#),
-            line(r#"{"batch":2,"checkpoint":"0000000000000000000000000000002a"}"#),
-            line(r#"{"batch":3,"changes":[{"delete":1}]}"#),
+    fn with_room(mut text: String) -> String {
+        let length = usize::try_from(length_for(text.len() as u64)).unwrap();
+        text += &"\n".repeat(length - text.len());
+        text
+    }
+
+    fn lines() -> Vec<Value> {
+        vec![
+            json!({"journal": 1, "collection": "users", "base": BASE}),
+            json!({"batch": 1, "changes": [{"put": {"id": 1, "name": "J*"}}, {"delete": 4}]}),
+            json!({"batch": 2, "checkpoint": "0000000000000000000000000000002a"}),
+            json!({"batch": 3, "changes": [{"delete": 1}]}),
         ]
-        .concat()
     }
 
-    fn batches(bytes: &[u8]) -> Result<Option<usize>, JournalError> {
-        Journal::parse(bytes, "users").map(|journal| journal.map(|journal| journal.batches.len()))
-    }
-
-    #[test]
-    fn a_journal_is_read_with_or_without_room_behind_it() {
-        let whole = journal();
-        assert_eq!(batches(whole.as_bytes()), Ok(Some(3)));
-        assert_eq!(batches((whole + &"\n".repeat(700)).as_bytes()), Ok(Some(3)));
-        assert_eq!(batches(b""), Ok(None));
-        assert_eq!(batches(b"\n\n\n"), Ok(None));
+    fn batches(bytes: impl AsRef<[u8]>) -> Result<usize, JournalError> {
+        Journal::parse(bytes.as_ref(), "users").map(|journal| journal.batches.len())
     }
 
     #[test]
-    fn cut_anywhere_it_is_what_was_whole_before_the_cut() {
-        let whole = journal();
+    fn a_journal_is_read_up_to_its_room() {
+        let whole = with_room(text(&lines()));
+        assert_eq!(batches(&whole), Ok(3));
+        let journal = Journal::parse(whole.as_bytes(), "users").unwrap();
+        assert_eq!(journal.end, text(&lines()).len() as u64);
+        assert_eq!((journal.torn_bytes, journal.length), (0, ROOM));
+        // More room is being made: what has not arrived of it is zeros, or not there.
+        for more in [
+            "\n".repeat(700),
+            "\0".repeat(700),
+            "\n\n\0".into(),
+            "\0".into(),
+        ] {
+            assert_eq!(batches(whole.clone() + &more), Ok(3));
+        }
+    }
+
+    #[test]
+    fn cut_anywhere_it_is_refused_there() {
+        let whole = with_room(text(&lines()));
+        for cut in 0..whole.len() {
+            let refused = batches(&whole[..cut]).expect_err("a cut is damage");
+            assert_eq!((refused.offset, refused.cut_from), (cut, Some(ROOM)));
+        }
+    }
+
+    #[test]
+    fn cut_and_filled_up_it_is_what_was_whole_before_the_cut() {
+        let whole = text(&lines());
         let ends: Vec<_> = whole.match_indices('\n').map(|(at, _)| at).collect();
-        for cut in 0..=whole.len() {
-            let complete = ends.iter().filter(|end| cut >= **end).count();
-            let expected = complete.checked_sub(1);
-            for room in ["", "\n", "\n\n\n"] {
-                let text = format!("{}{room}", &whole[..cut]);
-                assert_eq!(batches(text.as_bytes()), Ok(expected), "cut at {cut}");
-            }
+        for cut in ends[0] + 1..=whole.len() {
+            let filled =
+                whole[..cut].to_owned() + &"\0".repeat(usize::try_from(ROOM).unwrap() - cut);
+            let complete = ends.iter().filter(|end| cut > **end).count();
+            // Without its line feed, the last line could be whole: it is in doubt, and zeros decide.
+            assert_eq!(batches(&filled), Ok(complete.max(1) - 1), "cut at {cut}");
         }
     }
 
     #[test]
-    fn a_flipped_byte_is_refused_at_its_line() {
-        let whole = journal() + "\n\n\n";
-        let end = journal().len();
+    fn any_damaged_byte_is_refused_at_its_line_or_changes_nothing() {
+        let end = text(&lines()).len();
+        let whole = with_room(text(&lines()));
         let starts = |at: usize| whole[..at].rfind('\n').map_or(0, |start| start + 1);
+        let mut bytes = whole.clone().into_bytes();
         for at in 0..end {
-            for flip in [1, 2, 4, 8, 16, 32, 64, 128, 255] {
-                let mut bytes = whole.clone().into_bytes();
-                bytes[at] ^= flip;
-                let refused = batches(&bytes).expect_err("a flipped byte is damage");
-                // The line feed between two lines belongs to the first.
-                assert_eq!(refused.offset, starts(at), "byte {at} ^ {flip}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_batch_of_which_blocks_are_missing_is_torn() {
-        let text = format!(
-            "{{\"batch\":4,\"changes\":[{{\"put\":\"{}\"}}]}}",
-            "x".repeat(3000)
-        );
-        let whole = journal() + &line(&text) + "\n\n\n";
-        let start = journal().len();
-        for missing in 0..=whole.len() / 512 {
-            for room in [b'\n', b'\0'] {
-                let mut bytes = whole.clone().into_bytes();
-                let block = (missing * 512).max(start)..((missing + 1) * 512).min(whole.len() - 3);
-                if block.len() < 2 {
+            let before = bytes[at];
+            for damage in (0..=255).filter(|damage| *damage != before) {
+                // Where a tear is out of the question, a few are as good as all.
+                if at < starts(end - 1) && !(before ^ damage).is_power_of_two() {
                     continue;
                 }
-                bytes[block].fill(room);
-                assert_eq!(batches(&bytes), Ok(Some(3)), "block {missing}");
+                bytes[at] = damage;
+                let refused = batches(&bytes).expect_err("a damaged byte");
+                // The line feed between two lines belongs to the first.
+                assert_eq!(refused.offset, starts(at), "byte {at} is {damage}");
+            }
+            bytes[at] = before;
+        }
+        for at in end..whole.len() {
+            for damage in [b'\0', b' ', b'x', 0xff] {
+                let before = std::mem::replace(&mut bytes[at], damage);
+                match batches(&bytes) {
+                    Ok(batches) => assert_eq!(batches, 3, "byte {at} is {damage}"),
+                    // A line that ends there would have more room behind it.
+                    Err(refused) => assert!(at + 2 >= whole.len() && refused.cut_from.is_some()),
+                }
+                bytes[at] = before;
+            }
+        }
+    }
+
+    /// A batch whose line is at least this long.
+    fn long(number: usize, length: usize) -> Value {
+        json!({"batch": number, "changes": [{"put": {"id": 1, "x": "x".repeat(length)}}]})
+    }
+
+    #[test]
+    fn a_batch_of_which_sectors_are_missing_is_torn() {
+        let sector = usize::try_from(SECTOR).unwrap();
+        // Every place that a line can begin and end at within a sector.
+        for length in 0..sector {
+            let start = text(&[lines()[0].clone(), long(1, length)]);
+            let whole = text(&[lines()[0].clone(), long(1, length), long(2, 1100)]);
+            let first = start.len() / sector;
+            let sectors = whole.len().div_ceil(sector) - first;
+            // All but the whole line, which is not torn.
+            for arrived in 0..(1 << sectors) - 1 {
+                let mut bytes = with_room(whole.clone()).into_bytes();
+                for missing in (0..sectors).filter(|number| arrived & (1 << number) == 0) {
+                    let from = ((first + missing) * sector).max(start.len());
+                    bytes[from..(first + missing + 1) * sector].fill(b'\n');
+                }
+                let read = batches(&bytes);
+                // A sector that holds the last line feed alone looks as if it were there.
+                let only_room = whole.len() % sector == 1
+                    && arrived | (1 << (sectors - 1)) == (1 << sectors) - 1;
+                assert_eq!(
+                    read,
+                    Ok(if only_room { 2 } else { 1 }),
+                    "length {length}, arrived {arrived:b}"
+                );
             }
         }
     }
 
     #[test]
     fn lines_of_others_and_lines_out_of_order_are_refused() {
-        let posts = Journal::parse(journal().as_bytes(), "posts").unwrap_err();
-        assert_eq!(
-            posts.detail,
-            "expected a journal of posts, found one of users"
-        );
-        let missing = journal().replace(
-            &line(r#"{"batch":2,"checkpoint":"0000000000000000000000000000002a"}"#),
-            "",
-        );
-        assert_eq!(
-            batches(missing.as_bytes()).unwrap_err().detail,
-            "expected batch 2, found 3"
-        );
-        let newer =
-            line(r#"{"journal":2,"collection":"users","base":"00000000000000000000000000000001"}"#);
-        assert!(
-            batches(newer.as_bytes())
+        let refused = |lines: &[Value], collection| {
+            let text = with_room(text(lines));
+            Journal::parse(text.as_bytes(), collection)
                 .unwrap_err()
-                .detail
-                .contains("newer")
+                .to_string()
+        };
+        assert_eq!(
+            refused(&lines(), "posts"),
+            "byte 0: expected a journal of posts, found one of users"
+        );
+        let mut missing = lines();
+        missing.remove(2);
+        let expected = "expected batch 2, found 3";
+        assert!(refused(&missing, "users").ends_with(expected));
+        let newer = json!({"journal": 2, "collection": "users", "base": BASE});
+        assert!(refused(&[newer], "users").contains("newer"));
+        assert_eq!(
+            refused(&lines()[1..], "users"),
+            "byte 0: expected a journal's header"
+        );
+        let blank = "\n".repeat(usize::try_from(ROOM).unwrap());
+        assert_eq!(
+            batches(blank).unwrap_err().detail,
+            "expected a journal's header"
         );
     }
 }

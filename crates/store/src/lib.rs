@@ -14,6 +14,7 @@ mod error;
 pub mod fuzzing;
 mod index;
 mod journal;
+mod journal_writer;
 mod list;
 mod lock;
 mod merge;

@@ -1,7 +1,7 @@
 //! JSON without white space.
 
 /// Levels of nesting that a record may have; `serde_json` reads no more than 128.
-const DEPTH_MAX: usize = 100;
+pub(crate) const DEPTH_MAX: usize = 100;
 
 /// The text nests deeper than this crate reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -23,6 +23,8 @@ pub(crate) struct Recovered<M> {
     pub base: Option<Base>,
     /// The journal of this `db.json`, if there is one.
     pub journal: Option<Found>,
+    /// Whether `db.json` was replaced or changed while the two were read.
+    pub disturbed: bool,
 }
 
 /// The `db.json` that was read.
@@ -43,6 +45,8 @@ pub(crate) struct Found {
     pub end: u64,
     /// Bytes behind that, of a batch that was never acknowledged.
     pub torn_bytes: usize,
+    /// Bytes of the file.
+    pub length: u64,
 }
 
 /// The file beside `db.json` whose name has this ending.
@@ -57,6 +61,36 @@ pub(crate) fn journal_path(path: &Path) -> PathBuf {
     beside(path, ".journal")
 }
 
+/// How often a reader looks again when a writer changed the files between two looks.
+const LOOKS: usize = 5;
+
+/// What the files say, for one who has no right to keep others from writing them.
+///
+/// # Errors
+/// As [`recover`]; and when there is no `db.json`.
+pub(crate) fn look<M: Model>(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<(Recovered<M>, Base), OpenError> {
+    for looks in 1.. {
+        let last = looks == LOOKS;
+        match recover::<M>(disk, path) {
+            Ok(recovered) if recovered.disturbed && !last => {}
+            // Half of what a writer was writing.
+            Err(OpenError::ForeignJournal { .. } | OpenError::Journal { .. }) if !last => {}
+            Err(error) => return Err(error),
+            Ok(mut recovered) => {
+                let missing = || OpenError::Missing {
+                    path: path.to_owned(),
+                };
+                let base = recovered.base.take().ok_or_else(missing)?;
+                return Ok((recovered, base));
+            }
+        }
+    }
+    unreachable!("the last look returns")
+}
+
 /// Loads `db.json` and replays its journal in memory. Changes nothing on disk.
 ///
 /// # Errors
@@ -69,12 +103,13 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
             source,
         })
     };
-    let version = disk.version(path).map_err(|source| OpenError::Read {
+    let cannot_read = |source| OpenError::Read {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let version = disk.version(path).map_err(cannot_read)?;
     let bytes = read(path)?;
-    let mut document = match &bytes {
+    let document = match &bytes {
         Some(bytes) => Document::parse(bytes).map_err(|fault| OpenError::Document {
             path: path.to_owned(),
             fault,
@@ -93,28 +128,26 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         error,
     };
     let journal = match read(&journal_path)? {
-        Some(bytes) => Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?,
+        Some(bytes) => Some(Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?),
         None => None,
     };
-    let Some(journal) = journal else {
-        return Ok(Recovered {
-            document,
-            base,
-            journal: None,
-        });
+    let mut recovered = Recovered {
+        document,
+        base,
+        journal: None,
+        disturbed: disk.version(path).map_err(cannot_read)? != version,
     };
-    let Some(skip) = journal.contained_in(base.as_ref().map(|base| base.digest)) else {
+    let Some(journal) = journal else {
+        return Ok(recovered);
+    };
+    let Some(skip) = journal.contained_in(recovered.base.as_ref().map(|base| base.digest)) else {
         if !journal
             .batches
             .iter()
             .any(|batch| matches!(batch, Batch::Changes { .. }))
         {
             // It holds nothing that could be lost: db.json was edited or restored after a clean stop.
-            return Ok(Recovered {
-                document,
-                base,
-                journal: None,
-            });
+            return Ok(recovered);
         }
         return Err(OpenError::ForeignJournal {
             path: path.to_owned(),
@@ -126,21 +159,19 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         changes: 0,
         end: journal.end,
         torn_bytes: journal.torn_bytes,
+        length: journal.length,
     };
     for batch in journal.batches.into_iter().skip(skip) {
         if let Batch::Changes { offset, changes } = batch {
             found.changes += changes.len();
             for change in changes {
-                apply(&mut document, change)
-                    .map_err(|detail| damaged(JournalError { offset, detail }))?;
+                apply(&mut recovered.document, change)
+                    .map_err(|detail| damaged(JournalError::new(offset, detail)))?;
             }
         }
     }
-    Ok(Recovered {
-        document,
-        base,
-        journal: Some(found),
-    })
+    recovered.journal = Some(found);
+    Ok(recovered)
 }
 
 impl Journal {

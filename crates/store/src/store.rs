@@ -22,13 +22,10 @@ use crate::{
     error::{OpenError, WriteError},
     list::{List, Query},
     lock::WriteLock,
-    recovery::{Recovered, recover},
+    recovery::look,
     state::Record,
-    writer::{FoundFiles, Message, Shared, Writer},
+    writer::{Message, Shared, Writer},
 };
-
-/// How often a reader looks again when a writer changed the files between two looks.
-const LOOKS: usize = 5;
 
 /// A collection of records, loaded from a `db.json`. Clones share it.
 ///
@@ -75,19 +72,7 @@ impl<M: Model> Store<M> {
     /// When the file is missing, cannot be read or is not a collection of `M`,
     /// and when its journal is damaged or another file's.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let mut looks = 1;
-        let recovered = loop {
-            match recover::<M>(&FileSystem, path) {
-                // A writer may have put both files in place between our two looks.
-                Err(OpenError::ForeignJournal { .. }) if looks < LOOKS => looks += 1,
-                recovered => break recovered?,
-            }
-        };
-        if recovered.base.is_none() {
-            return Err(OpenError::Missing {
-                path: path.to_owned(),
-            });
-        }
+        let (recovered, _) = look::<M>(&FileSystem, path)?;
         Ok(Self {
             shared: Arc::new(Shared::new(recovered.document.state, None)),
             writer: None,
@@ -111,32 +96,16 @@ impl<M: Model> Store<M> {
         path: &Path,
         lock: Option<WriteLock>,
     ) -> Result<Self, OpenError> {
-        let Recovered {
-            document,
-            base,
-            journal,
-        } = recover::<M>(&*disk, path)?;
-        let found = FoundFiles {
-            others: document.others,
-            base,
-            journal,
-            numbered: document.numbered,
-        };
-        let shared = Arc::new(Shared::new(document.state, lock));
+        let (shared, writer) = Writer::open(disk, path, lock)?;
         let (sender, messages) = mpsc::channel();
-        let cannot_write = |source| OpenError::Write {
-            path: path.to_owned(),
-            source,
-        };
-        match Writer::begin(disk, path.to_owned(), Arc::clone(&shared), found) {
-            Ok(writer) => {
-                thread::Builder::new()
-                    .name("store-writer".to_owned())
-                    .spawn(move || writer.run(&messages))
-                    .map_err(cannot_write)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => shared.refuse(&error),
-            Err(error) => return Err(cannot_write(error)),
+        if let Some(writer) = writer {
+            let spawned = thread::Builder::new()
+                .name("store-writer".to_owned())
+                .spawn(move || writer.run(&messages));
+            spawned.map_err(|source| OpenError::Write {
+                path: path.to_owned(),
+                source,
+            })?;
         }
         Ok(Self {
             shared,

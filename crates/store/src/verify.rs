@@ -4,7 +4,7 @@ use std::path::Path;
 
 use common::Model;
 
-use crate::{disk::FileSystem, error::OpenError, recovery::recover};
+use crate::{disk::FileSystem, error::OpenError, recovery::look};
 
 /// What the files of a collection hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +33,7 @@ pub struct JournalFindings {
 /// # Errors
 /// As [`Store::open`](crate::Store::open).
 pub fn verify<M: Model>(path: &Path) -> Result<Findings, OpenError> {
-    let recovered = recover::<M>(&FileSystem, path)?;
-    let Some(base) = recovered.base else {
-        return Err(OpenError::Missing {
-            path: path.to_owned(),
-        });
-    };
+    let (recovered, base) = look::<M>(&FileSystem, path)?;
     let state = &recovered.document.state;
     let journal = recovered.journal.map(|found| JournalFindings {
         changes: found.changes,

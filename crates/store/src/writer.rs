@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -21,11 +21,11 @@ use crate::{
     batch::{Batch, Changes, Operation, Written},
     digest::Digest,
     disk::{Disk, DiskFile, Version},
-    document::Others,
-    error::WriteError,
-    journal::JournalWriter,
+    document::{Document, Others},
+    error::{OpenError, WriteError},
+    journal_writer::JournalWriter,
     lock::WriteLock,
-    recovery::{Base, Found, about, beside, journal_path},
+    recovery::{Found, Recovered, about, beside, journal_path, recover},
     state::State,
 };
 
@@ -98,72 +98,79 @@ pub(crate) struct Writer<M> {
     version: Option<Version>,
 }
 
-/// What `Writer::begin` needs to know of the files that were recovered.
-pub(crate) struct FoundFiles {
-    pub others: Others,
-    pub base: Option<Base>,
-    pub journal: Option<Found>,
-    pub numbered: bool,
-}
-
-impl FoundFiles {
-    /// Whether `db.json` does not say all that there is to say.
-    fn needs_checkpoint(&self) -> bool {
-        let replayed = self
-            .journal
-            .as_ref()
-            .is_some_and(|journal| journal.changes > 0);
-        self.base.is_none() || self.numbered || replayed
-    }
-}
-
 impl<M: Model> Writer<M> {
-    /// Makes the files say what was recovered, and begins a new journal.
+    /// Recovers the collection in the file at `path`, makes the files say what
+    /// was recovered, and begins a new journal. There is no writer on a full
+    /// disk: what was recovered can be read, and writes are refused.
     ///
     /// # Errors
-    /// Whatever the disk says; nothing that was acknowledged is lost.
-    pub fn begin(
+    /// When a file cannot be read or written, or is not as it should be. Nothing
+    /// that was acknowledged is lost.
+    pub fn open(
         disk: Arc<dyn Disk>,
-        path: PathBuf,
-        shared: Arc<Shared<M>>,
-        found: FoundFiles,
-    ) -> io::Result<Self> {
-        let needs_checkpoint = found.needs_checkpoint();
-        let FoundFiles {
-            others,
+        path: &Path,
+        lock: Option<WriteLock>,
+    ) -> Result<(Arc<Shared<M>>, Option<Self>), OpenError> {
+        let Recovered {
+            document,
             base,
             journal,
             ..
-        } = found;
-        let (version, digest) =
-            base.map_or_else(Default::default, |base| (base.version, base.digest));
-        let at = journal_path(&path);
-        let (version, digest) = if needs_checkpoint {
-            let mut old = match journal {
-                Some(found) => Some(reopen(&*disk, &at, &found).map_err(about(&at))?),
-                None => None,
-            };
-            checkpoint(
-                &*disk,
-                &path,
-                &shared.state(),
-                &others,
-                version,
-                old.as_mut(),
-            )?
-        } else {
-            (version, digest)
-        };
-        let journal =
-            JournalWriter::create(&*disk, &at, M::COLLECTION, digest).map_err(about(&at))?;
-        Ok(Self {
-            shared,
-            disk,
-            path,
+        } = recover::<M>(&*disk, path)?;
+        let Document {
+            state,
             others,
-            journal,
-            version,
-        })
+            numbered,
+        } = document;
+        let shared = Arc::new(Shared::new(state, lock));
+        let replayed = journal.as_ref().is_some_and(|found| found.changes > 0);
+        // Whether db.json does not say all that there is to say.
+        let incomplete = base.is_none() || numbered || replayed;
+        let begun = settle(&*disk, path, base.is_some(), journal.is_some()).and_then(|()| {
+            let state = shared.state();
+            let (version, digest) =
+                base.map_or_else(Default::default, |base| (base.version, base.digest));
+            let at = journal_path(path);
+            let (version, digest) = if incomplete {
+                let reopen = |found: Found| {
+                    let Found {
+                        end,
+                        length,
+                        batches,
+                        ..
+                    } = found;
+                    JournalWriter::reopen(&*disk, &at, end, length, batches).map_err(about(&at))
+                };
+                let mut old = journal.map(reopen).transpose()?;
+                checkpoint(&*disk, path, &state, &others, version, old.as_mut())?
+            } else {
+                (version, digest)
+            };
+            let journal = JournalWriter::create(&*disk, &at, path, M::COLLECTION, digest)
+                .map_err(about(&at))?;
+            Ok((version, journal))
+        });
+        match begun {
+            Ok((version, journal)) => {
+                let writer = Self {
+                    shared: Arc::clone(&shared),
+                    disk,
+                    path: path.to_owned(),
+                    others,
+                    journal,
+                    version,
+                };
+                Ok((shared, Some(writer)))
+            }
+            Err(error) if is_full(&error) => {
+                shared.refuse(&error);
+                Ok((shared, None))
+            }
+            Err(source) => Err(OpenError::Write {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     }
 
     /// Serves messages until it is told to close or nobody is left to ask.
@@ -217,7 +224,8 @@ impl<M: Model> Writer<M> {
         self.version.map_or(0, |version| version.bytes)
     }
 
-    fn write(
+    /// Decides these writes, makes what they change durable, and answers.
+    pub fn write(
         &mut self,
         operations: Vec<(Operation, oneshot::Sender<Result<Written, WriteError>>)>,
     ) {
@@ -235,13 +243,15 @@ impl<M: Model> Writer<M> {
         let changes = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
-            let appended = journalled
-                .map_err(io::Error::from)
-                .and_then(|changes| self.journal.append(changes));
+            // A write on top of somebody else's db.json would be of no use.
+            let appended = unchanged(&*self.disk, &self.path, self.version).and_then(|()| {
+                let appended = self.journal.append(journalled?);
+                appended.map_err(about(&journal_path(&self.path)))
+            });
             match appended {
                 Ok(()) => self.publish(changes),
                 Err(error) => {
-                    self.shared.refuse(&about(&journal_path(&self.path))(error));
+                    self.shared.refuse(&error);
                     // Also what failed: it may have been decided on writes that are not there.
                     for (_, decided) in &mut answers {
                         *decided = Err(WriteError::Refused);
@@ -273,7 +283,7 @@ impl<M: Model> Writer<M> {
     }
 
     /// Folds the journal into `db.json`.
-    fn checkpoint(&mut self) {
+    pub fn checkpoint(&mut self) {
         if self.journal.batches() == 0 || self.shared.refusal.get().is_some() {
             return;
         }
@@ -291,7 +301,7 @@ impl<M: Model> Writer<M> {
         let at = journal_path(&self.path);
         let renewed = written.and_then(|(version, digest)| {
             self.version = version;
-            JournalWriter::create(disk, &at, M::COLLECTION, digest).map_err(about(&at))
+            JournalWriter::create(disk, &at, &self.path, M::COLLECTION, digest).map_err(about(&at))
         });
         match renewed {
             Ok(journal) => self.journal = journal,
@@ -300,16 +310,44 @@ impl<M: Model> Writer<M> {
     }
 }
 
-/// Opens the journal that was found, without its torn tail.
-fn reopen(disk: &dyn Disk, path: &std::path::Path, found: &Found) -> io::Result<JournalWriter> {
-    JournalWriter::reopen(disk, path, found.end, found.torn_bytes, found.batches)
+/// Makes durable what was read: it may only be in the system's memory, where a
+/// process that was killed, or the one who put the file there, has left it.
+fn settle(disk: &dyn Disk, path: &Path, base: bool, journal: bool) -> io::Result<()> {
+    if base {
+        disk.sync(path).map_err(about(path))?;
+    }
+    if journal {
+        let at = journal_path(path);
+        disk.sync(&at).map_err(about(&at))?;
+    }
+    disk.sync_directory_of(path).map_err(about(path))
+}
+
+/// Whether the disk, or the user's share of it, is full.
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Whether the file is the one of this version.
+///
+/// # Errors
+/// When it is not, and when the disk does not say.
+fn unchanged(disk: &dyn Disk, path: &Path, version: Option<Version>) -> io::Result<()> {
+    if disk.version(path).map_err(about(path))? == version {
+        return Ok(());
+    }
+    let detail = "was changed by someone else; restart this service to serve what it says now";
+    Err(about(path)(io::Error::other(detail)))
 }
 
 /// Writes `db.json` anew: durable when this returns, and whole at every instant
 /// before. `journal`, if there is one, learns of it first.
 fn checkpoint<M: Model>(
     disk: &dyn Disk,
-    path: &std::path::Path,
+    path: &Path,
     state: &State<M>,
     others: &Others,
     version: Option<Version>,
@@ -319,7 +357,7 @@ fn checkpoint<M: Model>(
     let mut out = BufWriter::with_capacity(
         256 * 1024,
         Appender {
-            file: disk.create(&new).map_err(about(&new))?,
+            file: disk.create(&new, path).map_err(about(&new))?,
             offset: 0,
             digest: Xxh3::new(),
         },
@@ -333,19 +371,18 @@ fn checkpoint<M: Model>(
     } = out.into_parts().0;
     file.sync().map_err(about(&new))?;
     let digest = Digest::from(digest.digest128());
-    if disk.version(path)? != version {
-        let detail =
-            "was changed by someone else; stop this service, then see what both have with verify";
-        return Err(io::Error::other(format!("{}: {detail}", path.display())));
-    }
+    // Of the new file, and before it has its name: behind that, it could be
+    // somebody else's version.
+    let new_version = disk.version(&new).map_err(about(&new))?;
     if let Some(journal) = journal {
         journal
             .checkpoint(digest)
             .map_err(about(&journal_path(path)))?;
     }
+    unchanged(disk, path, version)?;
     disk.rename(&new, path).map_err(about(path))?;
     disk.sync_directory_of(path).map_err(about(path))?;
-    Ok((disk.version(path)?, digest))
+    Ok((new_version, digest))
 }
 
 /// Appends to a file of the disk, and digests what it appends.

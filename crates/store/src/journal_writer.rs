@@ -1,0 +1,134 @@
+//! Writing a journal.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    digest::Digest,
+    disk::{Disk, DiskFile},
+    journal::{Change, Header, Line, length_for, line_at},
+};
+
+/// A journal that is being written.
+pub(crate) struct JournalWriter {
+    file: Box<dyn DiskFile>,
+    /// Where the next line goes.
+    end: u64,
+    /// Bytes of the file: behind `end`, all are line feeds.
+    length: u64,
+    batch: u64,
+}
+
+impl JournalWriter {
+    /// Puts an empty journal in the place of the one at `path`: durable when this
+    /// returns. `base_path` is the `db.json` that it is the journal of.
+    ///
+    /// # Errors
+    /// Whatever the disk says. The journal at `path` is then the old or the new one.
+    pub fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        base_path: &Path,
+        collection: &str,
+        base: Digest,
+    ) -> io::Result<Self> {
+        let new = PathBuf::from(format!("{}.new", path.display()));
+        let mut writer = Self {
+            file: disk.create(&new, base_path)?,
+            end: 0,
+            length: 0,
+            batch: 0,
+        };
+        let header = line_at(0, &Header::new(collection, base))?;
+        writer.fill(length_for(header.len() as u64))?;
+        // The room needs no sync of its own here: the file has no name yet.
+        writer.write(&header)?;
+        disk.rename(&new, path)?;
+        disk.sync_directory_of(path)?;
+        Ok(writer)
+    }
+
+    /// Opens a journal of `length` bytes whose last whole line, of this batch,
+    /// ends at `end`.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn reopen(
+        disk: &dyn Disk,
+        path: &Path,
+        end: u64,
+        length: u64,
+        batch: u64,
+    ) -> io::Result<Self> {
+        let mut writer = Self {
+            file: disk.open(path)?,
+            end,
+            length: end,
+            batch,
+        };
+        // What is left of a torn batch would be damage behind the next one.
+        writer.fill(length_for(length.max(end) - 1))?;
+        writer.file.sync()?;
+        Ok(writer)
+    }
+
+    /// Appends a batch: durable when this returns.
+    ///
+    /// # Errors
+    /// Whatever the disk says. The batch may be durable or not; nothing may be
+    /// appended behind it.
+    pub fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        self.add(changes, None)
+    }
+
+    /// Notes that all batches so far are in the `db.json` with this digest.
+    ///
+    /// # Errors
+    /// As [`JournalWriter::append`].
+    pub fn checkpoint(&mut self, digest: Digest) -> io::Result<()> {
+        self.add(Vec::new(), Some(digest))
+    }
+
+    /// Batches written since the journal was created.
+    pub fn batches(&self) -> u64 {
+        self.batch
+    }
+
+    /// Bytes written since the journal was created.
+    pub fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    fn add(&mut self, changes: Vec<Change>, checkpoint: Option<Digest>) -> io::Result<()> {
+        self.batch += 1;
+        let line = Line {
+            batch: self.batch,
+            changes,
+            checkpoint,
+        };
+        let line = line_at(self.end, &line)?;
+        let length = length_for(self.end + line.len() as u64);
+        if length > self.length {
+            self.fill(length)?;
+            self.file.sync()?;
+        }
+        self.write(&line)
+    }
+
+    /// Fills the file with line feeds up to this length.
+    fn fill(&mut self, length: u64) -> io::Result<()> {
+        let bytes = usize::try_from(length - self.length).map_err(io::Error::other)?;
+        self.file.write_at(self.length, &vec![b'\n'; bytes])?;
+        self.length = length;
+        Ok(())
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        self.file.write_at(self.end, line.as_bytes())?;
+        self.file.sync()?;
+        self.end += line.len() as u64;
+        Ok(())
+    }
+}
