@@ -1,0 +1,64 @@
+"""What the tests share: an export of the checkout, the images built from it, and figures to print at the end."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from engine import docker, run
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = sorted(path.stem for path in (ROOT / "deploy" / "services").glob("*.json"))
+IMAGES = [*SERVICES, "alb"]
+
+# Not the checkout's: while the sources stay the same, so do the images.
+REVISION = "0000000000000000000000000000000000000000"
+
+FIGURES = []
+
+
+def topology(service):
+    return json.loads((ROOT / "deploy" / "services" / f"{service}.json").read_text())["Parameters"]
+
+
+def image(target):
+    return f"forum-test/{target}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    if FIGURES:
+        terminalreporter.section("figures")
+    for figure in FIGURES:
+        terminalreporter.write_line(figure)
+
+
+def pytest_sessionfinish():
+    """No image of this run stays under a name; the layers do, as the next run's cache."""
+    names = [image(target) for target in IMAGES if docker("images", "--quiet", image(target))]
+    if names:
+        docker("rmi", "--no-prune", *names)
+
+
+def build(directory, target, *options):
+    """Builds one image; returns what the engine said."""
+    arguments = ["--progress", "plain", "--target", target, "--tag", image(target), "--file", "docker/Dockerfile"]
+    return run("docker", "build", *arguments, *options, ".", cwd=directory).stderr
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory):
+    """The tracked files as they are now, without their history."""
+    directory = tmp_path_factory.mktemp("export")
+    changed = run("git", "stash", "create", cwd=ROOT).stdout.strip()
+    archive = directory.with_suffix(".tar")
+    run("git", "archive", "--output", archive, changed or "HEAD", cwd=ROOT)
+    with tarfile.open(archive) as files:
+        files.extractall(directory, filter="data")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def images(export):
+    """All images, built from the export. What the engine said, by image."""
+    options = ["--build-arg", f"REVISION={REVISION}", "--build-arg", "SOURCE=https://example.org/forum"]
+    return {target: build(export, target, *options) for target in IMAGES}
