@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::http::HeaderMap;
 use common::Model;
 use store::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_http::catch_panic::CatchPanic;
 
 use crate::{
@@ -38,6 +39,10 @@ impl Service {
     };
 }
 
+/// Writes at a time. Each holds a body of up to 64 KiB, so that this bounds
+/// their memory to 32 MiB, and more of them would only wait longer.
+const WRITES_MAX: usize = 512;
+
 /// What the handlers of a service share. Clones are the same.
 pub struct App<M: Model>(Arc<Inner<M>>);
 
@@ -49,6 +54,8 @@ struct Inner<M: Model> {
     store: OnceLock<Store<M>>,
     /// `None` when the service only reads.
     token: Option<Token>,
+    /// Room for writes whose body is being read or that wait for the disk.
+    writes: Semaphore,
 }
 
 impl<M: Model> Clone for App<M> {
@@ -68,6 +75,7 @@ impl<M: Model> App<M> {
             sink,
             store: OnceLock::new(),
             token,
+            writes: Semaphore::new(WRITES_MAX),
         }))
     }
 
@@ -82,6 +90,12 @@ impl<M: Model> App<M> {
     #[must_use]
     pub fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    /// Room for one more write, given back when dropped.
+    pub(crate) fn admit_write(&self) -> Result<SemaphorePermit<'_>, ProblemDetails> {
+        let full = |_| ProblemDetails::unavailable("too many writes are waiting for the disk");
+        self.0.writes.try_acquire().map_err(full)
     }
 
     /// The mode's name.

@@ -9,13 +9,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::Notify,
+    time::Sleep,
 };
 
 /// What one connection is doing.
@@ -61,7 +62,7 @@ impl Activity {
     }
 
     fn idle_since(&self) -> Instant {
-        self.opened + std::time::Duration::from_micros(self.idle_since.load(Relaxed))
+        self.opened + Duration::from_micros(self.idle_since.load(Relaxed))
     }
 
     pub async fn evicted(&self) {
@@ -125,19 +126,46 @@ impl Drop for Place {
     }
 }
 
-/// A socket that notes when its client does not keep up with reading.
+/// How long a client may take nothing of its answer before it is cut off.
+const STALL: Duration = Duration::from_secs(30);
+
+/// A socket that notes when its client does not keep up with reading, and ends
+/// when it does not go on.
 pub(crate) struct Socket {
-    pub stream: TcpStream,
-    pub activity: Arc<Activity>,
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    fn note<T>(&self, wrote: Poll<T>) -> Poll<T> {
-        let blocked = wrote.is_pending();
-        if blocked != self.activity.write_blocked.load(Relaxed) {
-            self.activity.write_blocked.store(blocked, Relaxed);
+    pub fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self {
+            stream,
+            activity,
+            stalled: None,
         }
-        wrote
+    }
+
+    fn note(
+        &mut self,
+        wrote: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            if self.stalled.take().is_some() {
+                self.activity.write_blocked.store(false, Relaxed);
+            }
+            return wrote;
+        }
+        self.activity.write_blocked.store(true, Relaxed);
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL)));
+        stalled
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -158,7 +186,7 @@ impl AsyncWrite for Socket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(wrote)
+        self.note(wrote, cx)
     }
 
     fn poll_write_vectored(
@@ -167,7 +195,7 @@ impl AsyncWrite for Socket {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note(wrote)
+        self.note(wrote, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -185,8 +213,6 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

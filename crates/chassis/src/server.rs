@@ -114,10 +114,7 @@ async fn connection(
     lifecycle: Lifecycle,
 ) {
     let activity = place.activity.clone();
-    let io = TokioIo::new(Socket {
-        stream,
-        activity: activity.clone(),
-    });
+    let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut serving = pin!(http.serve_connection(io, app));
     tokio::select! {
         // Errors are the client's: it went away, or sent what is not HTTP.

@@ -19,6 +19,7 @@ use crate::{
 
 /// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
 pub(crate) async fn create<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
+    let _room = app.admit_write()?;
     let (members, _) = object(&app, request, &body::POST).await?;
     let created = app.store()?.create(members).await;
     let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
@@ -35,6 +36,7 @@ pub(crate) async fn replace<M: Model>(
     PathId(id): PathId<M>,
     request: Request,
 ) -> Answer {
+    let _room = app.admit_write()?;
     let (members, precondition) = object(&app, request, &body::PUT).await?;
     let replaced = app.store()?.replace(id, members, precondition).await;
     let record = replaced.map_err(|error| refused(error, Some(id)))?;
@@ -47,6 +49,7 @@ pub(crate) async fn patch<M: Model>(
     PathId(id): PathId<M>,
     request: Request,
 ) -> Answer {
+    let _room = app.admit_write()?;
     let (patch, precondition) = authorized(&app, request, &body::PATCH).await?;
     let patched = app.store()?.patch(id, patch, precondition).await;
     let record = patched.map_err(|error| refused(error, Some(id)))?;
@@ -60,6 +63,7 @@ pub(crate) async fn delete<M: Model>(
     headers: HeaderMap,
 ) -> Answer {
     app.admit(&headers)?;
+    let _room = app.admit_write()?;
     let deleted = app
         .store()?
         .delete(id, conditional::precondition(&headers))
