@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::support::client::{get, raw};
 use crate::support::cluster::Setup;
-use crate::support::{SOON, all_gone, kill, text};
+use crate::support::{SOON, all_gone, eventually, kill, text};
 
 #[tokio::test]
 async fn every_way_to_end_it_leaves_no_process_behind() {
@@ -24,12 +24,15 @@ async fn every_way_to_end_it_leaves_no_process_behind() {
         assert_eq!(cluster.end(signal).await, Some(0), "{signal:?}");
         all_gone(&pids).await;
         assert!(!cluster.socket.exists(), "{signal:?}");
-        let output = cluster.output().join("\n");
-        assert_eq!(
-            output.matches("stopped     exit code 0").count(),
-            6,
-            "{output}"
-        );
+        eventually("each task's end is shown", || async {
+            cluster
+                .output()
+                .join("\n")
+                .matches("stopped     exit code 0")
+                .count()
+                == 6
+        })
+        .await;
     }
 }
 
