@@ -63,16 +63,24 @@ impl<M> FromStr for Id<M> {
 impl<'de, M> Deserialize<'de> for Id<M> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
-        impl de::Visitor<'_> for Visitor {
+        impl<'de> de::Visitor<'de> for Visitor {
             type Value = u64;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{InvalidId}")
+                write!(f, "an integer from 1 to {}", Id::<()>::MAX)
             }
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<u64, E> {
                 Ok(value)
             }
+            // `serde_json` hands over as a map whatever number is not written as an integer.
+            fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<u64, A::Error> {
+                Err(de::Error::invalid_type(
+                    de::Unexpected::Other("number"),
+                    &self,
+                ))
+            }
         }
-        let value = deserializer.deserialize_u64(Visitor)?;
+        // Not `deserialize_u64`, which says of 1.0 in a `Value` only "invalid number".
+        let value = deserializer.deserialize_any(Visitor)?;
         Self::new(value)
             .map_err(|_| de::Error::invalid_value(de::Unexpected::Unsigned(value), &Visitor))
     }
@@ -165,14 +173,27 @@ mod tests {
     #[test]
     fn json_ids_are_integers_in_range() {
         assert_eq!(serde_json::from_str::<Id<()>>("7").unwrap().get(), 7);
-        for json in ["0", "-1", "1.5", "\"1\"", "null", "9007199254740992", "1e3"] {
-            let error = serde_json::from_str::<Id<()>>(json)
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.contains("an id is an integer from 1 to"),
-                "{json}: {error}"
-            );
+        for json in [
+            "0",
+            "-1",
+            "1.5",
+            "1.0",
+            "\"1\"",
+            "null",
+            "9007199254740992",
+            "1e3",
+        ] {
+            let value: serde_json::Value = serde_json::from_str(json).unwrap();
+            for error in [
+                serde_json::from_str::<Id<()>>(json).unwrap_err(),
+                serde_json::from_value::<Id<()>>(value).unwrap_err(),
+            ] {
+                let error = error.to_string();
+                assert!(
+                    error.contains("expected an integer from 1 to 9007199254740991"),
+                    "{json}: {error}"
+                );
+            }
         }
     }
 }

@@ -452,15 +452,15 @@ mod tests {
             (user(fine), "line 2, column 46: missing field `id`"),
             (
                 user(&format!("\"id\": 0, {fine}")),
-                "line 2, column 10: invalid value: integer `0`, expected an id is an integer from 1 to 9007199254740991",
+                "line 2, column 10: invalid value: integer `0`, expected an integer from 1 to 9007199254740991",
             ),
             (
                 user(&format!("\"id\": \"1\", {fine}")),
-                "line 2, column 12: invalid type: string \"1\", expected an id",
+                "line 2, column 12: invalid type: string \"1\", expected an integer",
             ),
             (
                 user(&format!("\"id\": 1.5, {fine}")),
-                "line 2, column 12: invalid type: floating point `1.5`, expected an id",
+                "line 2, column 12: invalid type: number, expected an integer",
             ),
             (
                 user(&format!("\"id\": 1, \"id\": 2, {fine}")),

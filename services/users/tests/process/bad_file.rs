@@ -49,12 +49,12 @@ fn faults_are_named_with_file_line_column_and_what_was_expected() {
         (
             format!("{{\"users\": [\n  {{\"id\": 1.5, {finn}}}]}}"),
             "line 2, column 12",
-            "expected an id is an integer from 1",
+            "expected an integer from 1",
         ),
         (
             format!("{{\"users\": [\n  {{\"id\": \"1\", {finn}}}]}}"),
             "line 2, column 12",
-            "expected an id is an integer from 1",
+            "expected an integer from 1",
         ),
         (
             format!("{{\"users\": [\n  {{{finn}}}]}}"),
