@@ -25,6 +25,7 @@ mod query;
 mod request_id;
 mod routes;
 mod run;
+mod schema;
 mod server;
 mod unique;
 mod verify;

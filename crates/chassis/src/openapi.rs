@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use common::{IndexKind, Model, Problem};
 use serde_json::{Map, Value, json};
 
-use crate::{app::Service, problem::status, query::LIMIT_MAX};
+use crate::{app::Service, problem::status, query::LIMIT_MAX, schema};
 
 /// Which records a list holds.
 #[derive(Clone, Copy)]
@@ -124,7 +124,7 @@ impl<M: Model> Document<M> {
             version,
             about,
         } = self.service;
-        let mut record = schema::<M>();
+        let mut record = schema::record::<M>();
         record["examples"] = json!([example::<M>()]);
         let mut components = json!({
             "schemas": {M::SINGULAR: record, "problem": problem_schema()},
@@ -133,9 +133,9 @@ impl<M: Model> Document<M> {
         });
         if self.writable {
             let schemas = &mut components["schemas"];
-            schemas[format!("{}-to-create", M::SINGULAR)] = body_schema::<M>(true);
-            schemas[format!("{}-to-write", M::SINGULAR)] = open_body_schema::<M>(true);
-            schemas[format!("{}-to-patch", M::SINGULAR)] = open_body_schema::<M>(false);
+            schemas[format!("{}-to-create", M::SINGULAR)] = schema::body::<M>(true);
+            schemas[format!("{}-to-write", M::SINGULAR)] = schema::open_body::<M>(true);
+            schemas[format!("{}-to-patch", M::SINGULAR)] = schema::open_body::<M>(false);
             components["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
         }
         let document = json!({
@@ -195,30 +195,6 @@ fn body(one: &str, media_types: &[&str], whole: bool, example: &Value) -> Value 
     json!({"required": true, "content": content.collect::<Map<_, _>>()})
 }
 
-/// The members that a client writes, and no others.
-fn body_schema<M: Model>(required: bool) -> Value {
-    let record = schema::<M>();
-    let member = |name: &&str| ((*name).to_owned(), record["properties"][name].clone());
-    let properties: Map<_, _> = M::MEMBERS.iter().map(member).collect();
-    let mut schema = json!({
-        "type": "object", "properties": properties, "additionalProperties": false
-    });
-    if required {
-        schema["required"] = json!(M::MEMBERS);
-    }
-    schema
-}
-
-/// The same, and what the stored record may have besides, which must be
-/// repeated as it is where the server sets it.
-fn open_body_schema<M: Model>(required: bool) -> Value {
-    let mut schema = body_schema::<M>(required);
-    schema["additionalProperties"] = true.into();
-    schema["description"] =
-        "Members that the stored record has may be repeated; others are refused.".into();
-    schema
-}
-
 /// The words as one, `listUsers`, which is what code generators make names of.
 fn operation_id(words: &[&str]) -> String {
     let (first, others) = words
@@ -271,10 +247,6 @@ fn responses_of(problems: &[Problem]) -> Value {
             )
         })
         .collect()
-}
-
-fn schema<M: Model>() -> Value {
-    serde_json::to_value(M::schema()).expect("a schema is always JSON")
 }
 
 /// A record as the server sends it.

@@ -113,3 +113,26 @@ fn operation_ids_are_unique_and_well_formed() {
         );
     }
 }
+
+#[test]
+fn the_records_are_as_documented() {
+    for api in all() {
+        let singular = api.name.trim_end_matches('s');
+        let schema = &document(&api)["components"]["schemas"][singular];
+        for (name, member) in schema["properties"].as_object().unwrap() {
+            assert!(member["description"].is_string(), "{name}: {member}");
+            let expected = match &api.records[0][name] {
+                Value::Number(_) => "integer",
+                // A text, or a time that these records do not have.
+                _ => "string",
+            };
+            assert_eq!(member["type"], expected, "{name}: {member}");
+        }
+        for name in schema["required"].as_array().unwrap() {
+            assert!(
+                api.records[0].get(name.as_str().unwrap()).is_some(),
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The schemas of records, for the API's document.
+
+use common::Model;
+use serde_json::{Map, Value, json};
+
+/// A record as the server sends it.
+pub(crate) fn record<M: Model>() -> Value {
+    let mut schema = serde_json::to_value(M::schema()).expect("a schema is always JSON");
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        properties.values_mut().for_each(describe_in_place);
+    }
+    schema
+}
+
+/// Puts a member's description beside its type. `utoipa` puts the two under
+/// `allOf`, and says of the description's part that it is an object.
+fn describe_in_place(member: &mut Value) {
+    if let Some([schema, described]) = member["allOf"].as_array().map(Vec::as_slice) {
+        let mut schema = schema.clone();
+        schema["description"] = described["description"].clone();
+        *member = schema;
+    }
+}
+
+/// The members that a client writes, and no others.
+pub(crate) fn body<M: Model>(required: bool) -> Value {
+    let record = record::<M>();
+    let member = |name: &&str| ((*name).to_owned(), record["properties"][name].clone());
+    let properties: Map<_, _> = M::MEMBERS.iter().map(member).collect();
+    let mut schema = json!({
+        "type": "object", "properties": properties, "additionalProperties": false
+    });
+    if required {
+        schema["required"] = json!(M::MEMBERS);
+    }
+    schema
+}
+
+/// The same, and what the stored record may have besides, which must be
+/// repeated as it is where the server sets it.
+pub(crate) fn open_body<M: Model>(required: bool) -> Value {
+    let mut schema = body::<M>(required);
+    schema["additionalProperties"] = true.into();
+    schema["description"] =
+        "Members that the stored record has may be repeated; others are refused.".into();
+    schema
+}
