@@ -1,0 +1,136 @@
+"""What the tests share: the emulator, the commands as an operator runs them, and a system that is deployed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "deploy"))
+
+from emulator import Emulator  # noqa: E402
+from render import parameters  # noqa: E402
+
+@pytest.fixture(scope="session")
+def emulator():
+    emulator = Emulator()
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A home directory without settings, so that the operator's own never act on a test."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def run(home):
+    """Runs a command of a checkout with a bare environment; returns exit code, output and messages."""
+
+    def run(checkout, command, *arguments, environment=None, answer=""):
+        settings = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "DOCKER_CONFIG": str(home / "docker"),
+            # No credentials but those given: not even from a machine that is an EC2 instance.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_MAX_ATTEMPTS": "1",
+        }
+        if "DOCKER_HOST" in os.environ:
+            settings["DOCKER_HOST"] = os.environ["DOCKER_HOST"]
+        done = subprocess.run(
+            [str(Path(checkout) / "deploy" / command), *arguments],
+            env=settings | (environment or {}),
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        print(f"$ deploy/{command} {' '.join(arguments)}\n{done.stdout}{done.stderr}(exit {done.returncode})")
+        return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return run
+
+
+def git(checkout, *arguments):
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    return subprocess.run(
+        ["git", "-C", str(checkout), *identity, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def copy_of_the_repository(target):
+    """The tracked files as they are in the working tree, without history."""
+    names = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    return target
+
+
+def commit(checkout, message="all"):
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", message)
+    return git(checkout, "rev-parse", "HEAD")
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    """A clone as an operator has it: deploy/ as it is here, everything committed. Not to be changed by tests."""
+    checkout = copy_of_the_repository(tmp_path_factory.mktemp("checkout"))
+    git(checkout, "init", "--quiet")
+    commit(checkout)
+    return checkout
+
+
+@pytest.fixture
+def region(emulator):
+    """A region in which nothing is."""
+    region = emulator.region("us-east-2")
+    yield region
+    region.clear()
+
+
+SERVICES = sorted(path.stem for path in (ROOT / "deploy" / "services").glob("*.json"))
+
+
+@pytest.fixture
+def with_images(region, checkout):
+    """A region with the registry, and the images of the checkout's revision in it."""
+    region.create("forum-registry", checkout / "deploy" / "registry.yaml")
+    revision = git(checkout, "rev-parse", "HEAD")
+    for service in SERVICES:
+        region.put_image(service, revision)
+    return region
+
+
+@pytest.fixture
+def running(with_images, checkout):
+    """A region in which the system runs."""
+    region = with_images
+    region.create("forum-cluster", checkout / "deploy" / "cluster.yaml", {"Name": "forum"})
+    outputs = region.outputs("forum-cluster")
+    del outputs["Url"]
+    for service in SERVICES:
+        given = parameters(checkout / "deploy" / "services" / f"{service}.json") | outputs | {"Name": "forum", "Image": region.image(service)}
+        region.create(f"forum-{service}", checkout / "deploy" / "service.yaml", given)
+    return region
+
+
+@pytest.fixture(scope="session")
+def deployed(emulator, run, checkout):
+    """All of it, deployed as an operator does, in a region of its own. Not to be changed by tests."""
+    region = emulator.region("eu-west-1")
+    environment = region.environment()
+    assert run(checkout, "up", "--yes", "registry", environment=environment).code == 0
+    revision = git(checkout, "rev-parse", "HEAD")
+    digests = {service: region.put_image(service, revision) for service in SERVICES}
+    first = run(checkout, "up", "--yes", environment=environment)
+    assert first.code == 0, first.err
+    return SimpleNamespace(region=region, digests=digests, first=first, client=region.client)
