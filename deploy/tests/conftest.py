@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,12 +30,28 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def run(home):
+def cli():
+    """A folder with an `aws` that is loaded already."""
+    # A socket's path has a length limit of about a hundred bytes.
+    folder = Path(tempfile.mkdtemp(prefix="aws"))
+    server = subprocess.Popen(
+        [sys.executable, Path(__file__).parent / "awscli_server.py", folder], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout.readline() == "ready\n"
+    yield folder
+    server.terminate()
+    server.wait(timeout=20)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def run(home, cli):
     """Runs a command of a checkout with a bare environment; returns exit code, output and messages."""
 
-    def run(checkout, command, *arguments, environment=None, answer=""):
+    def run(checkout, command, *arguments, environment=None, answer="", installed_cli=False):
+        path = os.environ["PATH"]
         settings = {
-            "PATH": os.environ["PATH"],
+            "PATH": path if installed_cli else f"{cli}:{path}",
             "HOME": str(home),
             "DOCKER_CONFIG": str(home / "docker"),
             # No credentials but those given: not even from a machine that is an EC2 instance.

@@ -1,5 +1,6 @@
 """Who may do what: no role of one service opens another's log group or repository, and every `*` has its reason."""
 
+import ast
 import fnmatch
 import itertools
 
@@ -45,6 +46,8 @@ def roles(deployed):
                     iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
                     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
                 ]
+                # moto hands out what its CloudFormation gave it: Python's way of writing it.
+                documents = [ast.literal_eval(document) if isinstance(document, str) else document for document in documents]
                 found[stack, logical] = [statement for document in documents for statement in document["Statement"]]
     return found
 

@@ -4,6 +4,7 @@ The registry stands in for ECR's own, which no emulator has: moto names it as th
 pushed there is made known to moto as ECR would.
 """
 
+import itertools
 import json
 import os
 import re
@@ -124,6 +125,7 @@ def registry(tmp_path_factory, docker):
     registry.stop()
 
 
+NUMBERS = itertools.count(1)
 DOCKERFILE = "".join(
     f'FROM scratch AS {service}\nARG REVISION\nLABEL org.opencontainers.image.revision=$REVISION\nCOPY {service}.bin /{service}\nENTRYPOINT ["/{service}"]\n'
     for service in SERVICES
@@ -133,12 +135,13 @@ DOCKERFILE = "".join(
 @pytest.fixture
 def setup(region, registry, tmp_path, docker):
     """A clone with images that build in a moment, the repositories in the emulator, their address that of the registry."""
+    # Every test has images and repositories of its own, though they share the registry.
+    own = f"test{next(NUMBERS)}"
     checkout = copy_of_the_repository(tmp_path / "clone")
     (checkout / "docker").mkdir(exist_ok=True)
     (checkout / "docker" / "Dockerfile").write_text(DOCKERFILE)
-    # Every test has images of its own, though they share the registry.
     for service in SERVICES:
-        (checkout / f"{service}.bin").write_bytes(program(f"{service} {region.name}\n".encode()))
+        (checkout / f"{service}.bin").write_bytes(program(f"{service} {own}\n".encode()))
         (checkout / f"{service}.bin").chmod(0o755)
     (checkout / ".dockerignore").unlink(missing_ok=True)
     git(checkout, "init", "--quiet")
@@ -147,12 +150,12 @@ def setup(region, registry, tmp_path, docker):
 
     def serve(host):
         for service in SERVICES:
-            region.backend("ecr").repositories[service].uri = f"{host}/{region.name}/{service}"
+            region.backend("ecr").repositories[service].uri = f"{host}/{own}/{service}"
 
     def synchronise():
         for service in SERVICES:
-            for tag in registry.tags(f"{region.name}/{service}"):
-                manifest, digest = registry.get(f"{region.name}/{service}/manifests/{tag}")
+            for tag in registry.tags(f"{own}/{service}"):
+                manifest, digest = registry.get(f"{own}/{service}/manifests/{tag}")
                 assert region.put_image(service, tag, manifest) == digest
 
     serve(registry.host)
@@ -160,14 +163,15 @@ def setup(region, registry, tmp_path, docker):
         checkout=checkout,
         revision=revision,
         region=region,
+        own=own,
         environment=region.environment(),
         registry=registry,
         serve=serve,
         synchronise=synchronise,
-        tags=lambda service: registry.tags(f"{region.name}/{service}"),
-        repository=lambda service: f"{registry.host}/{region.name}/{service}",
+        tags=lambda service: registry.tags(f"{own}/{service}"),
+        repository=lambda service: f"{registry.host}/{own}/{service}",
     )
-    images = docker("image", "ls", "--quiet", "--filter", f"reference={registry.host}/{region.name}/*").stdout.split()
+    images = docker("image", "ls", "--quiet", "--filter", f"reference={registry.host}/{own}/*").stdout.split()
     docker("image", "rm", "--force", *images, check=False)
 
 
@@ -177,18 +181,19 @@ def pushed(out):
 
 
 def test_three_images_are_pushed_pulled_back_by_digest_and_run(setup, run, docker):
-    first = run(setup.checkout, "push", environment=setup.environment)
+    """Here the commands use the AWS CLI as it is installed, see awscli_server.py for the others."""
+    first = run(setup.checkout, "push", environment=setup.environment, installed_cli=True)
     assert first.code == 0
     digests = pushed(first.out)
     assert list(digests) == SERVICES
     for service in SERVICES:
         assert setup.tags(service) == [setup.revision]
-        assert digests[service] == setup.registry.get(f"{setup.region.name}/{service}/manifests/{setup.revision}")[1]
+        assert digests[service] == setup.registry.get(f"{setup.own}/{service}/manifests/{setup.revision}")[1]
 
         image = f"{setup.repository(service)}@{digests[service]}"
         docker("image", "rm", "--force", f"{setup.repository(service)}:{setup.revision}")
         docker("pull", "--quiet", image)
-        assert docker("run", "--rm", "--read-only", image).stdout == f"{service} {setup.region.name}\n"
+        assert docker("run", "--rm", "--read-only", image).stdout == f"{service} {setup.own}\n"
         (found,) = json.loads(docker("image", "inspect", image).stdout)
         assert found["Architecture"] == "amd64"
         assert found["Config"]["Labels"]["org.opencontainers.image.revision"] == setup.revision
@@ -200,7 +205,7 @@ def test_three_images_are_pushed_pulled_back_by_digest_and_run(setup, run, docke
     assert second.err.count("is there already") == len(SERVICES)
 
     # What push prints, up takes.
-    up = run(setup.checkout, "up", "--yes", "cluster", *first.out.split(), environment=setup.environment)
+    up = run(setup.checkout, "up", "--yes", "cluster", *first.out.split(), environment=setup.environment, installed_cli=True)
     assert up.code == 0
     for service in SERVICES:
         assert setup.region.outputs(f"forum-{service}")["Image"] == f"{setup.repository(service)}@{digests[service]}"
