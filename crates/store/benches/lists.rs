@@ -1,0 +1,94 @@
+//! What a list costs: look-ups must not scan, and whole lists must not copy.
+
+use std::{fmt::Write, fs, hint::black_box, path::Path, time::Duration};
+
+use common::{Key, Post};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use store::{Filter, Query, Store};
+use tokio::runtime::{Builder, Runtime};
+
+/// Posts of one user, whatever the number of posts is.
+const POSTS_OF_ONE: usize = 20;
+
+/// Position of `user` among a post's indexes.
+const USER: usize = 1;
+
+/// A collection of as many posts, of about 200 bytes each.
+fn posts(count: usize) -> Store<Post> {
+    let users = count / POSTS_OF_ONE;
+    let text = "A post about as long as most are. ".repeat(4);
+    let mut db = String::from("{\"posts\":[");
+    for id in 1..=count {
+        let (thread, user) = (id % 50 + 1, id % users + 1);
+        let comma = if id < count { "," } else { "]}" };
+        let post =
+            format!(r#"{{"id":{id},"thread":{thread},"text":"{text}","user":{user}}}{comma}"#);
+        db.write_str(&post).expect("a String takes all");
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path: &Path = &dir.path().join("db.json");
+    fs::write(path, db).expect("it can be written");
+    Store::open(path).expect("the file is as it should be")
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread()
+        .build()
+        .expect("a runtime without drivers")
+}
+
+/// The records of one user, to the last byte.
+fn by_user(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let mut group = criterion.benchmark_group("by-user");
+    for count in [1_000, 100_000] {
+        let store = posts(count);
+        let users = count / POSTS_OF_ONE;
+        let mut user = 0;
+        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
+            bencher.iter_batched(
+                || {
+                    // Another user each time, so that their posts are not all in the cache.
+                    user = (user + 7) % users;
+                    let key = Key::Id(user as u64 + 1);
+                    Query {
+                        filters: vec![Filter { index: USER, key }],
+                        ..Query::default()
+                    }
+                },
+                |query| {
+                    let list = runtime.block_on(store.list(&query));
+                    assert_eq!(list.total, POSTS_OF_ONE);
+                    list.frames
+                        .map(|piece| black_box(piece).len())
+                        .sum::<usize>()
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// The whole collection, piece by piece. Copying it would show as the memory's
+/// throughput; sharing it is far above that.
+fn whole_list(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let mut group = criterion.benchmark_group("whole list");
+    for count in [1_000, 100_000] {
+        let store = posts(count);
+        let list = || runtime.block_on(store.list(&Query::default())).frames;
+        group.throughput(Throughput::Bytes(list().bytes_left() as u64));
+        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
+            bencher.iter(|| list().map(|piece| black_box(piece).len()).sum::<usize>());
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().measurement_time(Duration::from_secs(5));
+    targets = by_user, whole_list
+}
+criterion_main!(benches);
