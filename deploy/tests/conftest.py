@@ -66,7 +66,7 @@ def run(home, cli):
             input=answer,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         print(f"$ deploy/{command} {' '.join(arguments)}\n{done.stdout}{done.stderr}(exit {done.returncode})")
         return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)

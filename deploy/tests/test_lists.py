@@ -1,19 +1,18 @@
 """A service stands in several lists; they agree, and a fourth service needs exactly the places that the README names."""
 
-import json
 import re
 
-import pytest
-from conftest import ROOT, copy_of_the_repository, commit, git
+from conftest import ROOT, commit, copy_of_the_repository, git
 from render import template
-
-
-def identifier(name):
-    return "".join(part.capitalize() for part in name.split("-"))
 
 
 def folders(root):
     return {path.name for path in (root / "services").iterdir() if (path / "Cargo.toml").exists()}
+
+
+def models(root):
+    """Services whose model is there: users for user.rs."""
+    return {f"{path.stem}s" for path in (root / "crates/common/src").glob("*.rs")} & (folders(root) | files(root, "services"))
 
 
 def files(root, folder):
@@ -21,33 +20,47 @@ def files(root, folder):
 
 
 def repositories(root):
-    resources = template(root / "deploy" / "registry.yaml")["Resources"]
-    for logical, resource in resources.items():
-        assert logical == identifier(resource["Properties"]["RepositoryName"])
-    return {resource["Properties"]["RepositoryName"] for resource in resources.values()}
+    """Repositories that the outputs name as well."""
+    registry = template(root / "deploy/registry.yaml")
+    outputs = {output["Value"]["Fn::GetAtt"][0] for output in registry["Outputs"].values()}
+    return {r["Properties"]["RepositoryName"] for logical, r in registry["Resources"].items() if logical in outputs}
 
 
-def words(path, pattern):
-    """What `pattern` finds in the file, but for the load balancer, which is no service."""
-    return set(re.findall(pattern, path.read_text(), re.MULTILINE)) - {"alb"}
+def stages(root):
+    return set(re.findall(r"^FROM service AS (\S+)$", (root / "docker/Dockerfile").read_text(), re.MULTILINE))
 
 
-# Where services are listed: the place as the README names it, and how to read it. {NAME} is the service.
+def bake_targets(root):
+    """Targets that the default group builds, but for the load balancer, which is no service."""
+    text = (root / "docker/docker-bake.hcl").read_text()
+    group = re.search(r'group "default" \{\s*targets = \[(.*?)\]', text, re.DOTALL)[1]
+    return set(re.findall(r'^target "(\S+)"', text, re.MULTILINE)) & set(re.findall(r'"(\S+?)"', group)) - {"alb"}
+
+
+def composed(root):
+    """Containers that the load balancer sends requests to, waits for and shares a network with."""
+    compose = template(root / "docker/compose.yaml")
+    balancer = compose["services"]["alb"]
+    targets = {argument.split("=")[0] for argument in balancer["command"] if "=" in argument}
+    return set(compose["services"]) & targets & set(balancer["depends_on"]) & set(balancer["networks"]) & set(compose["networks"])
+
+
+# Where services are listed, as the README names it, and how to read it. NAME is the service.
 PLACES = {
-    "services/{NAME}/": folders,
-    "deploy/services/{NAME}.json": lambda root: files(root, "services"),
-    "deploy/task-definitions/{NAME}.json": lambda root: files(root, "task-definitions"),
+    "services/NAME/": folders,
+    "crates/common/src/": models,
+    "deploy/services/NAME.json": lambda root: files(root, "services"),
     "deploy/registry.yaml": repositories,
-    "docker/Dockerfile": lambda root: words(root / "docker/Dockerfile", r"^FROM scratch AS ([a-z0-9-]+)$"),
-    "docker/docker-bake.hcl": lambda root: words(root / "docker/docker-bake.hcl", r'"(\w[a-z0-9-]*)"') & (folders(root) | {"likes"}),
-    "docker/compose.yaml": lambda root: set(template(root / "docker/compose.yaml")["services"]) - {"alb"},
+    "deploy/task-definitions/NAME.json": lambda root: files(root, "task-definitions"),
+    "docker/Dockerfile": stages,
+    "docker/docker-bake.hcl": bake_targets,
+    "docker/compose.yaml": composed,
 }
-MODEL = "crates/common/"
 
 
 def disagreements(root):
     """The places that do not list what the others list."""
-    lists = {place: read(root) for place, read in PLACES.items() if "{NAME}" in place or (root / place).exists()}
+    lists = {place: read(root) for place, read in PLACES.items()}
     everyone = set().union(*lists.values())
     return {place: everyone - found for place, found in lists.items() if found != everyone}
 
@@ -61,59 +74,73 @@ def test_no_service_is_called_like_a_part_of_the_cloud():
 
 
 def test_the_readme_names_exactly_these_places():
-    readme = (ROOT / "deploy" / "README.md").read_text()
-    section = re.search(r"^## Add a service$(.*?)^## ", readme, re.MULTILINE | re.DOTALL)[1]
-    named = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
-    assert named == [*(place.replace("{NAME}", "NAME") for place in PLACES), MODEL]
+    section = re.search(r"^## Add a service$(.*?)^## ", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+    first_cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    assert [place for cell in first_cells for place in re.findall(r"`([^`]+)`", cell)] == list(PLACES)
 
 
-@pytest.fixture
-def with_likes(tmp_path):
-    """A copy of the repository, and a way to give it a fourth service, place by place."""
-    root = copy_of_the_repository(tmp_path / "copy")
-
-    def add(place):
-        path = root / place.replace("{NAME}", "likes")
-        users = ROOT / place.replace("{NAME}", "users")
-        if place == "services/{NAME}/":
-            path.mkdir()
-            (path / "Cargo.toml").write_text((users / "Cargo.toml").read_text().replace("users", "likes"))
-        elif place.endswith(".json"):
-            text = users.read_text().replace("users", "likes")
-            path.write_text(text.replace('"RulePriority": "10"', '"RulePriority": "40"'))
-        elif place == "deploy/registry.yaml":
-            block = re.search(r"^  Users:\n(?:    .*\n)+", path.read_text(), re.MULTILINE)[0]
-            likes = block.replace("Users", "Likes").replace("users", "likes")
-            path.write_text(path.read_text().replace("\nOutputs:\n", f"{likes}\nOutputs:\n"))
-        elif place == "docker/Dockerfile":
-            path.write_text(path.read_text() + "\nFROM scratch AS likes\n")
-        elif place == "docker/docker-bake.hcl":
-            path.write_text(path.read_text() + '\ntarget "likes" {}\n')
-        else:
-            path.write_text(path.read_text().replace("\nservices:\n", "\nservices:\n  likes: {}\n"))
-
-    return root, add
+def likes(text):
+    return text.replace("users", "likes").replace("Users", "Likes").replace("User", "Like").replace("user", "like")
 
 
-def test_a_fourth_service_is_missed_everywhere_until_it_is_everywhere(with_likes):
-    root, add = with_likes
-    places = [place for place in PLACES if "{NAME}" in place or (root / place).exists()]
+def add(root, place):
+    """Gives the place a fourth service, made from users."""
+    if place == "crates/common/src/":
+        (root / place / "like.rs").write_text(likes((root / place / "user.rs").read_text()))
+        return
+    path = root / place.replace("NAME", "likes")
+    if place == "services/NAME/":
+        path.mkdir()
+        (path / "Cargo.toml").write_text(likes((root / "services/users/Cargo.toml").read_text()))
+        return
+    if place.endswith(".json"):
+        text = (root / place.replace("NAME", "users")).read_text()
+        path.write_text(likes(text).replace('"RulePriority": "10"', '"RulePriority": "40"'))
+        return
+    text = path.read_text()
+    # A block is a line and what is indented below it or follows it without an empty line.
+    for begin in {
+        "deploy/registry.yaml": ["  Users:", "  UsersRepository:"],
+        "docker/Dockerfile": ["FROM service AS users"],
+        "docker/docker-bake.hcl": ['target "users"'],
+        "docker/compose.yaml": ["  users:\n", "  users: {internal"],
+    }[place]:
+        block = re.search(rf"^{re.escape(begin)}.*?(?=\n\n|\n  \w|\Z)", text, re.MULTILINE | re.DOTALL)[0]
+        separator = "\n\n" if place.startswith("docker/Docker") or place.endswith(".hcl") else "\n"
+        text = text.replace(block, block + separator + likes(block), 1)
+    for before, after in {
+        "docker/docker-bake.hcl": [('targets = ["users"', 'targets = ["users", "likes"')],
+        "docker/compose.yaml": [
+            ('command: [', 'command: [--target, "likes=likes:3000", '),
+            ("networks: [front, ", "networks: [front, likes, "),
+            ("depends_on: [", "depends_on: [likes, "),
+        ],
+    }.get(place, []):
+        assert before in text
+        text = text.replace(before, after, 1)
+    path.write_text(text)
+
+
+def test_a_fourth_service_is_missed_everywhere_until_it_is_everywhere(tmp_path):
+    root = copy_of_the_repository(tmp_path)
+    places = list(PLACES)
+    # The model alone says nothing of a service.
+    places.sort(key=lambda place: place == "crates/common/src/")
     for number, place in enumerate(places, start=1):
-        add(place)
+        add(root, place)
         assert disagreements(root) == {left: {"likes"} for left in places[number:]}
 
 
-def test_a_fourth_service_runs_beside_the_others(with_likes, region, run):
-    root, add = with_likes
-    for place in ("services/{NAME}/", "deploy/services/{NAME}.json", "deploy/registry.yaml"):
-        add(place)
+def test_a_fourth_service_runs_beside_the_others(tmp_path, region, run):
+    root = copy_of_the_repository(tmp_path)
+    for place in PLACES:
+        add(root, place)
     git(root, "init", "--quiet")
     revision = commit(root)
-    region.create("forum-registry", root / "deploy" / "registry.yaml")
+    region.create("forum-registry", root / "deploy/registry.yaml")
     region.put_image("likes", revision)
-    region.create("forum-cluster", root / "deploy" / "cluster.yaml", {"Name": "forum"})
+    region.create("forum-cluster", root / "deploy/cluster.yaml", {"Name": "forum"})
     assert run(root, "up", "--yes", "likes", environment=region.environment()).code == 0
     rules = region.client("elbv2").describe_rules(ListenerArn=region.outputs("forum-cluster")["ListenerArn"])["Rules"]
     (rule,) = [rule for rule in rules if rule["Priority"] == "40"]
     assert rule["Conditions"][0]["PathPatternConfig"]["Values"] == ["/api/likes", "/api/likes/*"]
-    assert json.loads((root / "deploy/services/likes.json").read_text())["Parameters"]["Service"] == "likes"

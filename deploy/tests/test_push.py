@@ -34,7 +34,7 @@ def docker(home):
 
     def docker(*arguments, check=True):
         environment = os.environ | {"DOCKER_CONFIG": str(home / "docker")}
-        return subprocess.run(["docker", *arguments], env=environment, check=check, capture_output=True, text=True, timeout=60)
+        return subprocess.run(["docker", *arguments], env=environment, check=check, capture_output=True, text=True, timeout=300)
 
     if docker("version", check=False).returncode:
         if os.environ.get("DEPLOY_TESTS_WITHOUT_DOCKER"):
@@ -181,7 +181,7 @@ def pushed(out):
 
 
 def test_three_images_are_pushed_pulled_back_by_digest_and_run(setup, run, docker):
-    """Here the commands use the AWS CLI as it is installed, see awscli_server.py for the others."""
+    """Here the AWS CLI is called as it is installed, see awscli_server.py for the others."""
     first = run(setup.checkout, "push", environment=setup.environment, installed_cli=True)
     assert first.code == 0
     digests = pushed(first.out)
@@ -205,7 +205,7 @@ def test_three_images_are_pushed_pulled_back_by_digest_and_run(setup, run, docke
     assert second.err.count("is there already") == len(SERVICES)
 
     # What push prints, up takes.
-    up = run(setup.checkout, "up", "--yes", "cluster", *first.out.split(), environment=setup.environment, installed_cli=True)
+    up = run(setup.checkout, "up", "--yes", "cluster", *first.out.split(), environment=setup.environment)
     assert up.code == 0
     for service in SERVICES:
         assert setup.region.outputs(f"forum-{service}")["Image"] == f"{setup.repository(service)}@{digests[service]}"

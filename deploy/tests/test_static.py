@@ -22,14 +22,14 @@ SUPPRESSED = {
 
 
 def test_cfn_lint_finds_nothing():
-    done = subprocess.run(["cfn-lint", *map(str, TEMPLATES)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["cfn-lint", *map(str, TEMPLATES)], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_checkov_finds_nothing_but_what_is_suppressed_with_a_reason():
     command = [os.environ["CHECKOV"], "--skip-download", "--framework", "cloudformation", "--output", "json"]
     files = [argument for path in TEMPLATES for argument in ("--file", str(path))]
-    done = subprocess.run(command + files, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command + files, capture_output=True, text=True, timeout=300)
     report = json.loads(done.stdout)
     results = report["results"]
     assert [f"{c['check_id']} {c['resource']}" for c in results["failed_checks"]] == []
@@ -58,7 +58,7 @@ def test_shellcheck_finds_nothing():
         ["shellcheck", "--external-sources", "--source-path", str(ROOT), *(str(ROOT / "deploy" / s) for s in scripts)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (0, "")
 

@@ -12,9 +12,10 @@ CLUSTER = template(ROOT / "deploy" / "cluster.yaml")
 SERVICE = template(ROOT / "deploy" / "service.yaml")
 REGISTRY = template(ROOT / "deploy" / "registry.yaml")
 
-# The services' own: they keep a connection longer than the load balancer, and give requests in flight this long.
-KEEP_ALIVE_SECONDS = 75
-IN_FLIGHT_SECONDS = 20
+def limit(name):
+    """A limit of the services in seconds, from their code."""
+    code = (ROOT / "crates" / "chassis" / "src" / "config.rs").read_text()
+    return int(re.search(rf"\b{name}: Duration::from_secs\((\d+)\)", code)[1])
 
 
 def of(source, logical):
@@ -72,6 +73,9 @@ def test_container_is_confined():
     assert not re.fullmatch(SERVICE["Parameters"]["Image"]["AllowedPattern"], "a/users:latest")
     assert (container["ReadonlyRootFilesystem"], container["Privileged"], container["User"]) == (True, False, "65532")
     assert container["LinuxParameters"]["Capabilities"] == {"Drop": ["ALL"]}
+    config = (ROOT / "crates" / "chassis" / "src" / "config.rs").read_text()
+    (connections,) = re.findall(r'default_value = "(\d+)"[^\n]*\n\s*pub max_connections:', config)
+    assert container["Ulimits"][0]["SoftLimit"] > int(connections)
     assert [mapping["HostPort"] for mapping in container["PortMappings"]] == [0]
 
 
@@ -80,12 +84,12 @@ def test_container_is_given_the_time_it_needs_to_stop():
     environment = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
     drain = int(environment["DRAIN_DELAY"].removesuffix("s"))
     assert drain > 0
-    assert container["StopTimeout"] >= drain + IN_FLIGHT_SECONDS + 5
+    assert container["StopTimeout"] >= drain + limit("drain_deadline") + 5
 
 
 def test_services_keep_connections_longer_than_the_load_balancer():
     load_balancer = attributes(of(CLUSTER, "LoadBalancer")["LoadBalancerAttributes"])
-    assert int(load_balancer["idle_timeout.timeout_seconds"]) < KEEP_ALIVE_SECONDS
+    assert int(load_balancer["idle_timeout.timeout_seconds"]) < limit("head_timeout")
     assert load_balancer["routing.http.drop_invalid_header_fields.enabled"] == "true"
 
 
