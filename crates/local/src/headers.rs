@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
+use http::uri::Authority;
 use http::{StatusCode, request};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -34,9 +35,10 @@ pub struct Client {
 /// Checks a request's head as the ALB does, before any rule is looked at.
 ///
 /// # Errors
-/// The status of the answer: 400 for a line over 16 KB or a missing or repeated `Host`, 405 for
-/// TRACE and CONNECT, 414 for a long URL, 463 for more than 30 addresses in `X-Forwarded-For`,
-/// 501 for a `Transfer-Encoding` other than `chunked`.
+/// The status of the answer: 400 for a line over 16 KB, a target that is neither a path nor a URL,
+/// or a `Host` that is missing, repeated or no host, 405 for TRACE and CONNECT, 414 for a long URL,
+/// 463 for more than 30 addresses in `X-Forwarded-For`, 501 for a `Transfer-Encoding` other than
+/// `chunked`.
 pub fn check(head: &request::Parts) -> Result<(), StatusCode> {
     if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
@@ -54,14 +56,20 @@ pub fn check(head: &request::Parts) -> Result<(), StatusCode> {
     if head.headers.iter().any(too_long) {
         return Err(StatusCode::BAD_REQUEST);
     }
-    let hosts = head.headers.get_all(HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && head.version == http::Version::HTTP_11) {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host_holds = match hosts.next() {
+        // RFC 9110 section 7.2: empty where the target names none.
+        Some(host) => hosts.next().is_none() && (host.is_empty() || is_host(host.as_bytes())),
+        None => head.version != http::Version::HTTP_11,
+    };
+    // A target that is an authority alone is for CONNECT.
+    let target_holds = head.uri.authority().is_none_or(|authority| {
+        head.uri.scheme().is_some() && is_host(authority.as_str().as_bytes())
+    });
+    if !host_holds || !target_holds {
         return Err(StatusCode::BAD_REQUEST);
     }
-    let mut encodings = head.headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(encoding) = encodings.next()
-        && (!encoding.as_bytes().eq_ignore_ascii_case(b"chunked") || encodings.next().is_some())
-    {
+    if !chunked_or_none(&head.headers) {
         return Err(StatusCode::NOT_IMPLEMENTED);
     }
     let forwarded_for = list(&head.headers, &X_FORWARDED_FOR).count();
@@ -71,9 +79,39 @@ pub fn check(head: &request::Parts) -> Result<(), StatusCode> {
     Ok(())
 }
 
+/// Whether this is a host, perhaps with a port. A user before it is none of ours to know (RFC 9110
+/// section 4.2.4).
+fn is_host(bytes: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(bytes) else {
+        return false;
+    };
+    let text = authority.as_str();
+    let port = text.strip_prefix(authority.host());
+    let port = port.map(|rest| rest.strip_prefix(':').unwrap_or(rest));
+    port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether there is no `Transfer-Encoding`, or the one that every recipient knows, once.
+fn chunked_or_none(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    encodings.next().is_none_or(|encoding| {
+        encoding.as_bytes().eq_ignore_ascii_case(b"chunked") && encodings.next().is_none()
+    })
+}
+
+/// Whether the ALB drops the field with `routing.http.drop_invalid_header_fields` on, as it is in
+/// `deploy/cluster.yaml`: `Transfer_Encoding` is another field here, and the same one elsewhere.
+fn is_invalid(name: &HeaderName) -> bool {
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    !name.as_str().bytes().all(valid)
+}
+
 /// The fields that go on to a target, in the order they came, and those that the load balancer adds.
+///
+/// `Expect` does not: hyper sends 100 to a client as soon as somebody asks for its body, and drops
+/// what a target sends, who would send a second one in vain (RFC 9110 section 10.1.1).
 pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> HeaderMap {
-    let mut headers = end_to_end(&head.headers);
+    let mut headers = end_to_end(&head.headers, |name| *name == EXPECT || is_invalid(name));
     if let Some(authority) = head.uri.authority() {
         // RFC 9112 section 3.2.2: what an absolute-form target says wins over `Host`.
         if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
@@ -86,7 +124,7 @@ pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> Heade
     if chunked {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    if list(&head.headers, &TE).any(|coding| coding.eq_ignore_ascii_case("trailers")) {
+    if list(&head.headers, &TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers")) {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
@@ -98,9 +136,10 @@ pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> Heade
     headers
 }
 
-/// The fields without those that are for one connection (RFC 9110 section 7.6.1). Order stays.
+/// The fields without those that are for one connection (RFC 9110 section 7.6.1), nor those that
+/// stay behind for another reason. Order stays.
 #[must_use]
-pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+pub fn end_to_end(headers: &HeaderMap, stays_behind: impl Fn(&HeaderName) -> bool) -> HeaderMap {
     let hop_by_hop = [
         CONNECTION,
         KEEP_ALIVE,
@@ -111,15 +150,16 @@ pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         TRANSFER_ENCODING,
         UPGRADE,
     ];
-    let named: Vec<&str> = list(headers, &CONNECTION).collect();
+    let named: Vec<&[u8]> = list(headers, &CONNECTION).collect();
     let goes_on = |name: &HeaderName| {
         // Nobody may have the length of the body or the host removed by naming it in `Connection`.
-        *name == CONTENT_LENGTH
-            || *name == HOST
-            || !(hop_by_hop.contains(name)
-                || named
-                    .iter()
-                    .any(|named| named.eq_ignore_ascii_case(name.as_str())))
+        !stays_behind(name)
+            && (*name == CONTENT_LENGTH
+                || *name == HOST
+                || !(hop_by_hop.contains(name)
+                    || named
+                        .iter()
+                        .any(|named| named.eq_ignore_ascii_case(name.as_str().as_bytes()))))
     };
     let mut kept = HeaderMap::with_capacity(headers.len() + 4);
     for (name, value) in headers.iter().filter(|(name, _)| goes_on(name)) {
@@ -129,14 +169,11 @@ pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// The members of a comma-separated field, over all its lines.
-fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
     lines
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
+        .flat_map(|line| line.split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|member| !member.is_empty())
 }
 

@@ -227,7 +227,7 @@ impl Proxy {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Failure::Broken(StatusCode::BAD_GATEWAY));
         }
-        head.headers = headers::end_to_end(&head.headers);
+        head.headers = headers::end_to_end(&head.headers, |_| false);
         head.version = Version::HTTP_11;
         Ok(Response::from_parts(
             head,

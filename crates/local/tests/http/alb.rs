@@ -1,0 +1,57 @@
+//! A load balancer in this process with one target.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local::event::Events;
+use local::health::HealthCheck;
+use local::listener::Listener;
+use local::proxy::{Proxy, Timeouts};
+use local::target_group::TargetGroup;
+use local::{server, topology};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Long enough for a busy machine, short enough to wait for where a row says that nothing comes.
+pub const IDLE: Duration = Duration::from_secs(3);
+
+/// Starts a load balancer whose users service is at `target`; it ends with the test.
+pub async fn start(target: SocketAddr) -> SocketAddr {
+    let two = NonZeroU32::new(2).unwrap();
+    let check = HealthCheck {
+        path: "/health/ready".to_owned(),
+        interval: Duration::from_secs(6),
+        timeout: Duration::from_secs(5),
+        healthy_threshold: two,
+        unhealthy_threshold: two,
+    };
+    let group = Arc::new(TargetGroup::new("users".to_owned(), check, IDLE));
+    group.register(target);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
+    let services: Vec<_> = topology::load(&directory)
+        .unwrap()
+        .into_iter()
+        .filter(|definition| definition.name == "users")
+        .map(|definition| (definition, Arc::clone(&group)))
+        .collect();
+    let proxy = Proxy {
+        listener: Listener::new(&services),
+        timeouts: Timeouts {
+            idle: IDLE,
+            connect: IDLE,
+        },
+        events: Events::new(false, |_| {}),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(server::serve(
+        listener,
+        Arc::new(proxy),
+        CancellationToken::new(),
+        IDLE,
+    ));
+    addr
+}
