@@ -17,6 +17,8 @@ pub mod control;
 pub mod data;
 pub mod event;
 pub mod front_door;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod headers;
 pub mod health;
 pub mod listener;

@@ -95,7 +95,7 @@ pub fn load(directory: &Path) -> Result<Vec<ServiceDefinition>> {
 }
 
 /// Reads one file's text.
-fn parse(text: &str) -> Result<ServiceDefinition> {
+pub(crate) fn parse(text: &str) -> Result<ServiceDefinition> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "PascalCase")]
     struct File {
