@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::access::Access;
+use crate::headers;
 use crate::server::Answering;
 use crate::target::{Lease, Sender};
 
@@ -64,7 +65,7 @@ impl Upload {
     }
 }
 
-/// A body that fails when no frame arrives for the idle timeout while somebody waits for one.
+/// A body without the trailers that do not go on. It fails when no frame arrives for the idle timeout while somebody waits for one.
 struct Timed {
     body: Incoming,
     idle_timeout: Duration,
@@ -86,7 +87,14 @@ impl Timed {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.idle = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+            let frame = frame.map(|frame| match frame {
+                Ok(frame) => Ok(match frame.into_trailers() {
+                    Ok(received) => Frame::trailers(headers::trailers(&received)),
+                    Err(data) => data,
+                }),
+                Err(error) => Err(BodyError::Broken(error)),
+            });
+            return Poll::Ready(frame);
         }
         let idle_timeout = self.idle_timeout;
         let idle = self

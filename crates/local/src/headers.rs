@@ -136,6 +136,19 @@ pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> Heade
     headers
 }
 
+/// The trailers that go on: none that is for one connection, or that a target could take for the
+/// load balancer's word. (hyper drops those that RFC 9110 section 6.5.1 forbids.)
+#[must_use]
+pub fn trailers(received: &HeaderMap) -> HeaderMap {
+    let own = [
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_FORWARDED_PORT,
+        X_AMZN_TRACE_ID,
+    ];
+    end_to_end(received, |name| own.contains(name))
+}
+
 /// The fields without those that are for one connection (RFC 9110 section 7.6.1), nor those that
 /// stay behind for another reason. Order stays.
 #[must_use]

@@ -10,6 +10,7 @@
 mod support;
 
 mod alb;
+mod chunks;
 mod fields;
 mod hosts;
 mod lengths;
