@@ -136,6 +136,29 @@ pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> Heade
     headers
 }
 
+/// The fields that go on to a client, with one length of the body at most: where a target gives
+/// two, a client that believes the other one would take the rest for its next answer.
+///
+/// Nothing when the target used an encoding that it was not asked for.
+#[must_use]
+pub fn for_client(received: &HeaderMap) -> Option<HeaderMap> {
+    if !chunked_or_none(received) {
+        return None;
+    }
+    let chunked = received.contains_key(TRANSFER_ENCODING);
+    let mut headers = end_to_end(received, |name| chunked && *name == CONTENT_LENGTH);
+    let mut lengths = list(received, &CONTENT_LENGTH);
+    let length = lengths
+        .next()
+        .and_then(|length| HeaderValue::from_bytes(length).ok());
+    let repeated = lengths.next().is_some();
+    if let Some(length) = length.filter(|_| repeated && !chunked) {
+        // RFC 9110 section 8.6. They are equal: hyper has refused others.
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    Some(headers)
+}
+
 /// The trailers that go on: none that is for one connection, or that a target could take for the
 /// load balancer's word. (hyper drops those that RFC 9110 section 6.5.1 forbids.)
 #[must_use]
@@ -151,8 +174,7 @@ pub fn trailers(received: &HeaderMap) -> HeaderMap {
 
 /// The fields without those that are for one connection (RFC 9110 section 7.6.1), nor those that
 /// stay behind for another reason. Order stays.
-#[must_use]
-pub fn end_to_end(headers: &HeaderMap, stays_behind: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+fn end_to_end(headers: &HeaderMap, stays_behind: impl Fn(&HeaderName) -> bool) -> HeaderMap {
     let hop_by_hop = [
         CONNECTION,
         KEEP_ALIVE,

@@ -227,7 +227,10 @@ impl Proxy {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Failure::Broken(StatusCode::BAD_GATEWAY));
         }
-        head.headers = headers::end_to_end(&head.headers, |_| false);
+        let Some(headers) = headers::for_client(&head.headers) else {
+            return Err(Failure::Broken(StatusCode::BAD_GATEWAY));
+        };
+        head.headers = headers;
         head.version = Version::HTTP_11;
         Ok(Response::from_parts(
             head,

@@ -10,6 +10,7 @@
 mod support;
 
 mod alb;
+mod answers;
 mod chunks;
 mod fields;
 mod hosts;
