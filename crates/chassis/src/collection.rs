@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{FromRequestParts, RawPathParams, Request, State},
-    http::{HeaderValue, Response, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
 };
 use common::{Id, InvalidId, Key, Model, Problem};
 use store::Filter;
@@ -12,6 +12,11 @@ use crate::{app::App, conditional, list_body::ListBody, problem::ProblemDetails,
 
 /// What a handler answers.
 pub(crate) type Answer = Result<Response<Body>, ProblemDetails>;
+
+const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+
+/// Headers of an answer, those that `Observe` adds included: room for all at once.
+const HEADERS: usize = 8;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -42,7 +47,7 @@ async fn answer_list<M: Model>(app: &App<M>, request: &Parts, filter: Option<Fil
         Body::new(ListBody(list.frames))
     });
     let headers = response.headers_mut();
-    headers.insert("x-total-count", list.total.into());
+    headers.insert(TOTAL_COUNT, list.total.into());
     if let Some(after) = list.next_after {
         let link = query::next_link::<M>(&request.uri, after);
         headers.insert(
@@ -78,6 +83,7 @@ pub(crate) fn absent<M: Model>(id: Id<M>) -> ProblemDetails {
 /// 200 with the body, or 304 when the client has it already.
 fn conditional(request: &Parts, etag: HeaderValue, body: impl FnOnce() -> Body) -> Response<Body> {
     let mut response = Response::new(Body::empty());
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     if conditional::not_modified(&request.headers, &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {

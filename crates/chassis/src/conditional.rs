@@ -5,7 +5,9 @@ use store::{Digest, Precondition};
 
 /// The strong entity tag of contents with this digest.
 pub(crate) fn etag(digest: Digest) -> HeaderValue {
-    HeaderValue::try_from(format!("\"{digest}\"")).expect("hexadecimal digits make a header value")
+    let mut tag = [b'"'; 34];
+    tag[1..33].copy_from_slice(&digest.hex());
+    HeaderValue::from_bytes(&tag).expect("hexadecimal digits make a header value")
 }
 
 /// Whether the client has these contents already (`If-None-Match`, compared weakly).

@@ -1,8 +1,18 @@
 //! One line of the log as JSON.
 
-use std::io::Write;
+use std::{
+    cell::Cell,
+    io::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use common::Timestamp;
+thread_local! {
+    /// The last second that a line was written in, and its date and time as text.
+    static SECOND: Cell<(u64, [u8; TO_THE_SECOND])> = const { Cell::new((0, [0; TO_THE_SECOND])) };
+}
+
+/// Bytes of `2026-03-04T09:12:33`.
+const TO_THE_SECOND: usize = 19;
 
 /// A JSON object in the making.
 pub(crate) struct LogLine<'a> {
@@ -12,15 +22,17 @@ pub(crate) struct LogLine<'a> {
 impl<'a> LogLine<'a> {
     /// Begins a line with what all lines have.
     pub fn begin(out: &'a mut Vec<u8>, level: &str, service: &str) -> Self {
-        let now = Timestamp::now();
-        let _ = write!(
-            out,
-            r#"{{"time":"{now}","level":"{level}","service":"{service}""#
-        );
-        Self { out }
+        out.extend_from_slice(b"{\"time\":\"");
+        time(out);
+        out.extend_from_slice(b"\"");
+        let mut line = Self { out };
+        line.plain("level", level.as_bytes());
+        line.plain("service", service.as_bytes());
+        line
     }
 
     /// Adds a text, whatever bytes it has.
+    #[inline]
     pub fn text(&mut self, name: &str, value: &[u8]) {
         self.name(name);
         self.out.push(b'"');
@@ -28,15 +40,35 @@ impl<'a> LogLine<'a> {
         self.out.push(b'"');
     }
 
-    pub fn number(&mut self, name: &str, value: impl std::fmt::Display) {
+    /// Adds a text that stands in JSON as it is.
+    #[inline]
+    pub fn plain(&mut self, name: &str, value: &[u8]) {
         self.name(name);
-        let _ = write!(self.out, "{value}");
+        self.out.push(b'"');
+        self.out.extend_from_slice(value);
+        self.out.push(b'"');
+    }
+
+    #[inline]
+    pub fn number(&mut self, name: &str, value: impl itoa::Integer) {
+        self.name(name);
+        let mut digits = itoa::Buffer::new();
+        self.out.extend_from_slice(digits.format(value).as_bytes());
+    }
+
+    /// Adds a duration in milliseconds, to the microsecond.
+    pub fn milliseconds(&mut self, name: &str, value: Duration) {
+        let micros = u64::try_from((value.as_nanos() + 500) / 1000).unwrap_or(u64::MAX);
+        self.number(name, micros / 1000);
+        self.out.push(b'.');
+        self.out.extend_from_slice(&thousandths(micros % 1000));
     }
 
     pub fn end(self) {
         self.out.extend_from_slice(b"}\n");
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
         self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(name.as_bytes());
@@ -44,10 +76,36 @@ impl<'a> LogLine<'a> {
     }
 }
 
+/// Appends the time: RFC 3339 in UTC, with milliseconds.
+fn time(out: &mut Vec<u8>) {
+    let now = SystemTime::now();
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (mut second, mut text) = SECOND.get();
+    if second != now.as_secs() {
+        // The dearest part of a line, and the same for all lines of a second.
+        second = now.as_secs();
+        let whole = i64::try_from(second).ok();
+        let whole = whole.and_then(|second| jiff::Timestamp::from_second(second).ok());
+        let formatted = whole.unwrap_or_default().to_string();
+        text.copy_from_slice(&formatted.as_bytes()[..TO_THE_SECOND]);
+        SECOND.set((second, text));
+    }
+    out.extend_from_slice(&text);
+    out.push(b'.');
+    out.extend_from_slice(&thousandths(now.subsec_millis().into()));
+    out.push(b'Z');
+}
+
+/// Three digits.
+fn thousandths(value: u64) -> [u8; 3] {
+    [value / 100, value / 10 % 10, value % 10].map(|digit| b"0123456789"[digit as usize % 10])
+}
+
 /// Appends `value` as the inside of a JSON string. What is not UTF-8 becomes U+FFFD.
 fn escape(value: &[u8], out: &mut Vec<u8>) {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if value.iter().all(plain) {
+    // Without an early end, so that it takes many bytes at a time.
+    if value.iter().fold(true, |all, byte| all & plain(byte)) {
         out.extend_from_slice(value);
         return;
     }
@@ -68,6 +126,8 @@ fn escape(value: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
@@ -76,6 +136,7 @@ mod tests {
         let mut line = LogLine::begin(&mut bytes, "INFO", "users");
         line.text("path", b"/a\"b\\c\n\x7f\xff\xc3\xa9");
         line.number("status", 200);
+        line.milliseconds("durationMs", Duration::from_nanos(12_003_499));
         line.end();
         assert_eq!(
             bytes.iter().position(|byte| *byte == b'\n'),
@@ -85,5 +146,8 @@ mod tests {
         assert_eq!(json["path"], "/a\"b\\c\n\x7f\u{fffd}é");
         assert_eq!(json["status"], 200);
         assert_eq!(json["service"], "users");
+        assert_eq!(json["durationMs"].to_string(), "12.003");
+        let time: Timestamp = json["time"].as_str().unwrap().parse().unwrap();
+        assert!(time.duration_until(Timestamp::now()).as_secs() < 60);
     }
 }

@@ -1,6 +1,6 @@
 //! Metrics, in Prometheus' text format.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use prometheus::{
@@ -144,7 +144,7 @@ impl Metrics {
         route: &RouteMetrics,
         method: &Method,
         status: StatusCode,
-        seconds: f64,
+        duration: Duration,
         body_bytes: u64,
     ) {
         let method = METHODS.iter().position(|name| *name == method.as_str());
@@ -157,7 +157,7 @@ impl Metrics {
             Some(status) => route.requests[method][status].get_or_init(counter).inc(),
             None => counter().inc(),
         }
-        route.duration.observe(seconds);
+        route.duration.observe(duration.as_secs_f64());
         self.response_bytes.inc_by(body_bytes);
     }
 }

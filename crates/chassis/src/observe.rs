@@ -9,13 +9,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
-    http::{
-        HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
-    },
+    http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header},
     response::IntoResponse,
 };
 use bytes::Bytes;
@@ -31,7 +29,7 @@ use crate::{
     log_line::LogLine,
     metrics::{Metrics, RouteMetrics},
     problem::ProblemDetails,
-    request_id::request_id,
+    request_id::RequestId,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,7 +48,8 @@ const LOGGED_BYTES_MAX: usize = 512;
 pub struct Observe<S> {
     inner: S,
     shared: Arc<Shared>,
-    peer: Option<SocketAddr>,
+    /// The address of who connected, as the log writes it.
+    peer: Arc<str>,
     activity: Arc<Activity>,
 }
 
@@ -83,7 +82,7 @@ impl<S> Observe<S> {
         Self {
             inner,
             shared: Arc::new(shared),
-            peer: None,
+            peer: Arc::default(),
             activity: Arc::new(Activity::new(Instant::now())),
         }
     }
@@ -96,7 +95,7 @@ impl<S> Observe<S> {
         Self {
             inner: self.inner.clone(),
             shared: Arc::clone(&self.shared),
-            peer: Some(peer),
+            peer: peer.ip().to_string().into(),
             activity,
         }
     }
@@ -111,8 +110,8 @@ struct Exchange {
     method: Method,
     uri: Uri,
     route: usize,
-    client: Option<SocketAddr>,
-    request_id: HeaderValue,
+    peer: Arc<str>,
+    request_id: RequestId,
     forwarded_for: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
     amzn_trace_id: Option<HeaderValue>,
@@ -184,7 +183,21 @@ impl Exchange {
             .strip_suffix('/')
             .filter(|path| !path.is_empty())
             .unwrap_or(path);
-        let headers = request.headers();
+        let (mut request_id, mut forwarded_for) = (None, None);
+        let (mut traceparent, mut amzn_trace_id) = (None, None);
+        // In one pass: looking up each takes longer.
+        for (name, value) in request.headers() {
+            if *name == REQUEST_ID {
+                request_id.get_or_insert(value);
+            } else if *name == FORWARDED_FOR {
+                // Proxies append: the last line counts.
+                forwarded_for = Some(value);
+            } else if *name == TRACEPARENT {
+                traceparent.get_or_insert(value);
+            } else if *name == AMZN_TRACE_ID {
+                amzn_trace_id.get_or_insert(value);
+            }
+        }
         Self {
             shared: Arc::clone(shared),
             activity: Arc::clone(activity),
@@ -195,11 +208,11 @@ impl Exchange {
                 .paths
                 .at(path)
                 .map_or(shared.routes.len() - 1, |route| *route.value),
-            client: *peer,
-            request_id: request_id(headers.get(REQUEST_ID)),
-            forwarded_for: last(headers, &FORWARDED_FOR),
-            traceparent: headers.get(TRACEPARENT).cloned(),
-            amzn_trace_id: headers.get(AMZN_TRACE_ID).cloned(),
+            peer: Arc::clone(peer),
+            request_id: RequestId::new(request_id),
+            forwarded_for: forwarded_for.cloned(),
+            traceparent: traceparent.cloned(),
+            amzn_trace_id: amzn_trace_id.cloned(),
             status: None,
             body_bytes: 0,
         }
@@ -209,7 +222,7 @@ impl Exchange {
         self.status = Some(response.status());
         let problem = response.extensions_mut().remove::<ProblemDetails>();
         let headers = response.headers_mut();
-        headers.insert(REQUEST_ID, self.request_id.clone());
+        headers.insert(REQUEST_ID, self.request_id.to_header());
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -222,7 +235,7 @@ impl Exchange {
             // Of the empty body that stood for the problem.
             headers.remove(header::CONTENT_LENGTH);
         }
-        let problem = problem.map(|problem| Bytes::from(problem.json(&self.request_id)));
+        let problem = problem.map(|problem| Bytes::from(problem.json(self.request_id.as_bytes())));
         response.map(|body| ObservedBody {
             body,
             problem,
@@ -231,17 +244,13 @@ impl Exchange {
     }
 
     /// The address of who sent the request to the load balancer, or to us.
-    fn client(&self) -> String {
+    fn client(&self) -> &[u8] {
         let forwarded = self.forwarded_for.as_ref().map(HeaderValue::as_bytes);
         let last = forwarded.and_then(|list| list.rsplit(|byte| *byte == b',').next());
-        match (last, self.client) {
-            (Some(address), _) => String::from_utf8_lossy(address.trim_ascii()).into_owned(),
-            (None, Some(peer)) => peer.ip().to_string(),
-            (None, None) => String::new(),
-        }
+        last.map_or(self.peer.as_bytes(), <[u8]>::trim_ascii)
     }
 
-    fn log(&self, status: u16, seconds: f64) {
+    fn log(&self, status: u16, duration: Duration) {
         let label = self.shared.routes[self.route].label();
         let quiet = label.starts_with("/health/") || label == "/metrics";
         let level = match status {
@@ -258,7 +267,6 @@ impl Exchange {
             return;
         }
         let sink = &self.shared.sink;
-        let milliseconds = seconds * 1e3;
         if sink.human() {
             let (method, uri, bytes) = (&self.method, &self.uri, self.body_bytes);
             let uri: String = uri
@@ -266,6 +274,7 @@ impl Exchange {
                 .chars()
                 .filter(|char| !char.is_control())
                 .collect();
+            let milliseconds = duration.as_secs_f64() * 1e3;
             let now = common::Timestamp::now();
             let line = format!(
                 "{now} {level:>5} {method} {uri} {status} {bytes} B {milliseconds:.3} ms\n"
@@ -274,21 +283,21 @@ impl Exchange {
         }
         sink.append(|lines| {
             let mut line = LogLine::begin(lines, level.as_str(), sink.service());
-            line.text("message", b"request");
-            line.text("requestId", self.request_id.as_bytes());
+            line.plain("message", b"request");
+            line.plain("requestId", self.request_id.as_bytes());
             if let Some(traceparent) = &self.traceparent {
                 line.text("traceparent", cut(traceparent));
             }
             if let Some(trace_id) = &self.amzn_trace_id {
                 line.text("amznTraceId", cut(trace_id));
             }
-            line.text("client", self.client().as_bytes());
-            line.text("method", self.method.as_str().as_bytes());
-            line.text("route", label.as_bytes());
+            line.text("client", self.client());
+            line.plain("method", self.method.as_str().as_bytes());
+            line.plain("route", label.as_bytes());
             line.text("path", self.uri.path().as_bytes());
             line.number("status", status);
             line.number("bytes", self.body_bytes);
-            line.number("durationMs", format_args!("{milliseconds:.3}"));
+            line.milliseconds("durationMs", duration);
             line.end();
         });
     }
@@ -297,27 +306,22 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let now = Instant::now();
-        let seconds = now.duration_since(self.began).as_secs_f64();
+        let duration = now.duration_since(self.began);
         let Shared {
             metrics, routes, ..
         } = &*self.shared;
         metrics.in_flight.dec();
         if let Some(status) = self.status {
             let route = &routes[self.route];
-            metrics.answered(route, &self.method, status, seconds, self.body_bytes);
+            metrics.answered(route, &self.method, status, duration, self.body_bytes);
         }
         self.log(
             self.status
                 .map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16()),
-            seconds,
+            duration,
         );
         self.activity.request_ended(now);
     }
-}
-
-/// The last line of a header that proxies append to.
-fn last(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    headers.get_all(name).iter().next_back().cloned()
 }
 
 fn cut(value: &HeaderValue) -> &[u8] {

@@ -91,7 +91,7 @@ impl ProblemDetails {
     }
 
     /// The body. The request's id is only known to the layer that sends it.
-    pub fn json(&self, request_id: &HeaderValue) -> Vec<u8> {
+    pub fn json(&self, request_id: &[u8]) -> Vec<u8> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Members<'a> {
@@ -108,7 +108,7 @@ impl ProblemDetails {
             title: self.problem.title(),
             status: status(self.problem).as_u16(),
             detail: &self.detail,
-            request_id: request_id.to_str().unwrap_or_default(),
+            request_id: str::from_utf8(request_id).unwrap_or_default(),
             errors: &self.errors,
         };
         serde_json::to_vec(&members).expect("texts and numbers are always JSON")

@@ -2,16 +2,41 @@
 
 use axum::http::HeaderValue;
 
-/// The request's id as the client gave it, or a new one.
-pub(crate) fn request_id(given: Option<&HeaderValue>) -> HeaderValue {
-    match given {
-        Some(id) if acceptable(id.as_bytes()) => id.clone(),
-        _ => {
-            let mut id = [0; 32];
-            for (digits, byte) in id.chunks_exact_mut(2).zip(fastrand::u128(..).to_be_bytes()) {
-                digits.copy_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+/// A request's id.
+pub(crate) enum RequestId {
+    Given(HeaderValue),
+    Made([u8; 32]),
+}
+
+impl RequestId {
+    /// The request's id as the client gave it, or a new one.
+    pub fn new(given: Option<&HeaderValue>) -> Self {
+        match given {
+            Some(id) if acceptable(id.as_bytes()) => Self::Given(id.clone()),
+            _ => {
+                let mut id = [0; 32];
+                let random = fastrand::u128(..).to_be_bytes();
+                for (digits, byte) in id.chunks_exact_mut(2).zip(random) {
+                    digits.copy_from_slice(&[hex(byte >> 4), hex(byte & 15)]);
+                }
+                Self::Made(id)
             }
-            HeaderValue::from_bytes(&id).expect("hexadecimal digits make a header value")
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Given(id) => id.as_bytes(),
+            Self::Made(id) => id,
+        }
+    }
+
+    pub fn to_header(&self) -> HeaderValue {
+        match self {
+            Self::Given(id) => id.clone(),
+            Self::Made(id) => {
+                HeaderValue::from_bytes(id).expect("hexadecimal digits make a header value")
+            }
         }
     }
 }
@@ -33,16 +58,19 @@ mod tests {
     fn only_harmless_ids_are_kept() {
         for kept in ["a", "A-9_.z", &"x".repeat(128)] {
             let given = HeaderValue::from_str(kept).unwrap();
-            assert_eq!(request_id(Some(&given)), kept);
+            assert_eq!(RequestId::new(Some(&given)).to_header(), kept);
         }
         for replaced in ["", "a b", "a\"b", "ü", &"x".repeat(129)] {
             let given = HeaderValue::from_str(replaced).unwrap();
-            let made = request_id(Some(&given));
+            let made = RequestId::new(Some(&given)).to_header();
             assert!(
                 made.len() == 32 && acceptable(made.as_bytes()),
                 "{replaced}"
             );
         }
-        assert_ne!(request_id(None), request_id(None));
+        assert_ne!(
+            RequestId::new(None).to_header(),
+            RequestId::new(None).to_header()
+        );
     }
 }

@@ -14,6 +14,17 @@ impl Digest {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(xxh3_128(bytes))
     }
+
+    /// Its hexadecimal digits, as they are displayed.
+    #[must_use]
+    pub fn hex(self) -> [u8; 32] {
+        let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
+        let mut digits = [0; 32];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        digits
+    }
 }
 
 impl From<u128> for Digest {
