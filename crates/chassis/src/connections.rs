@@ -2,22 +2,14 @@
 
 use std::{
     collections::HashMap,
-    io::{self, IoSlice},
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    sync::Notify,
-    time::Sleep,
-};
+use tokio::sync::Notify;
 
 /// What one connection is doing.
 #[derive(Debug)]
@@ -63,6 +55,11 @@ impl Activity {
 
     fn idle_since(&self) -> Instant {
         self.opened + Duration::from_micros(self.idle_since.load(Relaxed))
+    }
+
+    /// Notes whether bytes of an answer wait for the client to read.
+    pub fn write_is_blocked(&self, blocked: bool) {
+        self.write_blocked.store(blocked, Relaxed);
     }
 
     pub async fn evicted(&self) {
@@ -123,91 +120,6 @@ impl Drop for Place {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         open.remove(&self.number);
-    }
-}
-
-/// How long a client may take nothing of its answer before it is cut off.
-const STALL: Duration = Duration::from_secs(30);
-
-/// A socket that notes when its client does not keep up with reading, and ends
-/// when it does not go on.
-pub(crate) struct Socket {
-    stream: TcpStream,
-    activity: Arc<Activity>,
-    /// Runs while the client takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl Socket {
-    pub fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self {
-            stream,
-            activity,
-            stalled: None,
-        }
-    }
-
-    fn note(
-        &mut self,
-        wrote: Poll<io::Result<usize>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        if wrote.is_ready() {
-            if self.stalled.take().is_some() {
-                self.activity.write_blocked.store(false, Relaxed);
-            }
-            return wrote;
-        }
-        self.activity.write_blocked.store(true, Relaxed);
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL)));
-        stalled
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(wrote, cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note(wrote, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -27,6 +27,7 @@ mod routes;
 mod run;
 mod schema;
 mod server;
+mod socket;
 mod unique;
 mod verify;
 mod writes;

@@ -17,9 +17,10 @@ use tokio::{
 use crate::{
     app::Router,
     config::Limits,
-    connections::{Connections, Place, Socket},
+    connections::{Connections, Place},
     lifecycle::{Lifecycle, Phase},
     observe::Observe,
+    socket::Socket,
 };
 
 /// Bytes that hyper buffers of a connection in each direction. Also the longest
@@ -47,8 +48,6 @@ pub(crate) async fn serve(
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(BUFFER_BYTES_MAX);
-    // No `pipeline_flush`: with it hyper copies a whole body before it writes,
-    // however slow the client is, and does not send what it answers to a bad head.
     let mut tasks = JoinSet::new();
     let mut stopping = pin!(lifecycle.reached(Phase::Stopping));
     for number in 0.. {
