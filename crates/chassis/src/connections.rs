@@ -3,13 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 /// What one connection is doing.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct Activity {
     idle_since: AtomicU64,
     /// Whether bytes of an answer wait for the client to read.
     write_blocked: AtomicBool,
-    /// Another connection needs the room.
-    evicted: Notify,
+    /// What serves the connection, for closing it.
+    task: OnceLock<AbortHandle>,
 }
 
 impl Activity {
@@ -32,19 +32,26 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             write_blocked: AtomicBool::new(false),
-            evicted: Notify::new(),
+            task: OnceLock::new(),
         }
     }
 
     pub fn request_began(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+        self.count(1);
     }
 
     pub fn request_ended(&self, now: Instant) {
         let after = now.duration_since(self.opened).as_micros();
         self.idle_since
             .store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
-        self.in_flight.fetch_sub(1, Relaxed);
+        self.count(usize::MAX);
+    }
+
+    /// Only the connection's own task counts, so that no other addition is lost.
+    fn count(&self, requests: usize) {
+        let in_flight = self.in_flight.load(Relaxed);
+        self.in_flight
+            .store(in_flight.wrapping_add(requests), Relaxed);
     }
 
     /// Whether nothing would be lost by closing the connection now. True of one
@@ -62,8 +69,16 @@ impl Activity {
         self.write_blocked.store(blocked, Relaxed);
     }
 
-    pub async fn evicted(&self) {
-        self.evicted.notified().await;
+    /// Names the task that serves the connection.
+    pub fn runs_as(&self, task: AbortHandle) {
+        // There is one task for a connection, and it is named once.
+        let _ = self.task.set(task);
+    }
+
+    fn close(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }
 
@@ -99,7 +114,7 @@ impl Connections {
             let longest = *longest.0;
             // Out of the map at once, so that the next newcomer evicts another one.
             if let Some(activity) = open.remove(&longest) {
-                activity.evicted.notify_one();
+                activity.close();
             }
         }
         let activity = Arc::new(Activity::new(now));
@@ -109,6 +124,16 @@ impl Connections {
             number,
             activity,
         })
+    }
+
+    /// Closes all connections that have been idle for `time` or longer.
+    pub fn close_idle(&self, now: Instant, time: Duration) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for activity in open.values().filter(|activity| activity.idle()) {
+            if now.duration_since(activity.idle_since()) >= time {
+                activity.close();
+            }
+        }
     }
 }
 

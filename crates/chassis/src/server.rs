@@ -3,15 +3,17 @@
 use std::{
     net::SocketAddr,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::{interval, interval_at, sleep, timeout},
 };
 
 use crate::{
@@ -30,6 +32,10 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How often a stopping server looks whether a connection has gone idle.
 const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How often the server looks for connections that have been idle too long.
+/// hyper's own timeout makes and drops a timer for each request.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What a client gets for whom there is no room. Written without reading the
 /// request: reading is what there is no room for.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
@@ -45,34 +51,37 @@ pub(crate) async fn serve(
 ) {
     let connections = Connections::new(limits.max_connections);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(BUFFER_BYTES_MAX);
+    http.max_buf_size(BUFFER_BYTES_MAX);
     let mut tasks = JoinSet::new();
     let mut stopping = pin!(lifecycle.reached(Phase::Stopping));
-    for number in 0.. {
+    let mut sweep = interval(SWEEP_INTERVAL);
+    let mut numbers = 0..;
+    loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener) => accepted,
             () = &mut stopping => break,
+            _ = sweep.tick() => {
+                connections.close_idle(Instant::now(), limits.head_timeout);
+                continue;
+            }
         };
         while tasks.try_join_next().is_some() {}
-        if let Some(place) = connections.admit(number, Instant::now()) {
-            let app = app.for_connection(peer, place.activity.clone());
-            tasks.spawn(connection(
-                http.clone(),
-                stream,
-                app,
-                place,
-                lifecycle.clone(),
-            ));
+        let now = Instant::now();
+        let admitted = numbers
+            .next()
+            .and_then(|number| connections.admit(number, now));
+        if let Some(place) = admitted {
+            let activity = Arc::clone(&place.activity);
+            let app = app.for_connection(peer, Arc::clone(&activity));
+            let task = tasks.spawn(connection(http.clone(), stream, app, place));
+            activity.runs_as(task);
         } else {
             tracing::warn!(%peer, "no room for another connection");
             tasks.spawn(refuse(stream));
         }
     }
     drop(listener);
-    let finished = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.drain_deadline, finished)
+    if timeout(limits.drain_deadline, finish(&connections, &mut tasks))
         .await
         .is_err()
     {
@@ -80,6 +89,19 @@ pub(crate) async fn serve(
             connections = tasks.len(),
             "closing connections with requests in flight"
         );
+    }
+}
+
+/// Closes connections as they go idle, until none is left. Those with a request
+/// in flight close behind its answer, which says so in a header.
+async fn finish(connections: &Connections, tasks: &mut JoinSet<()>) {
+    // Not at once: a request that has arrived already is still read.
+    let mut quiet = interval_at(tokio::time::Instant::now() + QUIET_INTERVAL, QUIET_INTERVAL);
+    while !tasks.is_empty() {
+        tokio::select! {
+            _ = tasks.join_next() => {}
+            _ = quiet.tick() => connections.close_idle(Instant::now(), Duration::ZERO),
+        }
     }
 }
 
@@ -95,45 +117,18 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
 async fn refuse(mut stream: TcpStream) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), stream.write_all(NO_ROOM)).await;
+    let _ = timeout(Duration::from_secs(1), stream.write_all(NO_ROOM)).await;
 }
 
-async fn connection(
-    http: http1::Builder,
-    stream: TcpStream,
-    app: Observe<Router>,
-    place: Place,
-    lifecycle: Lifecycle,
-) {
-    let activity = place.activity.clone();
-    let io = TokioIo::new(Socket::new(stream, activity.clone()));
-    let mut serving = pin!(http.serve_connection(io, app));
-    tokio::select! {
-        // Errors are the client's: it went away, or sent what is not HTTP.
-        _ = serving.as_mut() => return,
-        () = activity.evicted() => return,
-        () = lifecycle.reached(Phase::Stopping) => {}
-    }
-    // hyper finishes the request in flight and closes idle connections, but
-    // waits for the rest of a half-sent head: that is cut off here.
-    serving.as_mut().graceful_shutdown();
-    let mut quiet = tokio::time::interval(QUIET_INTERVAL);
-    loop {
-        tokio::select! {
-            biased;
-            _ = serving.as_mut() => return,
-            _ = quiet.tick() => {
-                if activity.idle() {
-                    return;
-                }
-            }
-        }
-    }
+async fn connection(http: http1::Builder, stream: TcpStream, app: Observe<Router>, place: Place) {
+    let io = TokioIo::new(Socket::new(stream, Arc::clone(&place.activity)));
+    // Errors are the client's: it went away, or sent what is not HTTP.
+    let _ = http.serve_connection(io, app).await;
 }
