@@ -61,7 +61,8 @@ pub struct Config {
     #[arg(long, env, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub drain_delay: Duration,
 
-    /// Connections at a time; one more closes the one that has been idle longest
+    /// Connections at a time; one more closes the one that has been idle longest, or else one
+    /// whose client is slow to read
     #[arg(long, env, value_name = "NUMBER", default_value = "2000", value_parser = expecting::<NonZeroUsize>("a number from 1 on"))]
     pub max_connections: NonZeroUsize,
 }

@@ -11,6 +11,12 @@ use std::{
 
 use tokio::task::AbortHandle;
 
+/// How long a client may keep its answer waiting when another one needs the room.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// The value of `slow_since` while the client keeps up.
+const NOT_SLOW: u64 = u64::MAX;
+
 /// What one connection is doing.
 #[derive(Debug)]
 pub(crate) struct Activity {
@@ -21,6 +27,9 @@ pub(crate) struct Activity {
     idle_since: AtomicU64,
     /// Whether bytes of an answer wait for the client to read.
     write_blocked: AtomicBool,
+    /// Microseconds after `opened` at which the client began to keep an answer
+    /// waiting; it makes up for that by taking enough of it.
+    slow_since: AtomicU64,
     /// What serves the connection, for closing it.
     task: OnceLock<AbortHandle>,
 }
@@ -32,6 +41,7 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             write_blocked: AtomicBool::new(false),
+            slow_since: AtomicU64::new(NOT_SLOW),
             task: OnceLock::new(),
         }
     }
@@ -41,9 +51,7 @@ impl Activity {
     }
 
     pub fn request_ended(&self, now: Instant) {
-        let after = now.duration_since(self.opened).as_micros();
-        self.idle_since
-            .store(u64::try_from(after).unwrap_or(u64::MAX), Relaxed);
+        self.idle_since.store(self.micros(now), Relaxed);
         self.count(usize::MAX);
     }
 
@@ -64,9 +72,39 @@ impl Activity {
         self.opened + Duration::from_micros(self.idle_since.load(Relaxed))
     }
 
-    /// Notes whether bytes of an answer wait for the client to read.
-    pub fn write_is_blocked(&self, blocked: bool) {
-        self.write_blocked.store(blocked, Relaxed);
+    /// Since when the client has kept an answer waiting, if it does now.
+    fn slow_since(&self) -> Option<Instant> {
+        let since = self.slow_since.load(Relaxed);
+        let slow = self.write_blocked.load(Relaxed) && since != NOT_SLOW;
+        slow.then(|| self.opened + Duration::from_micros(since))
+    }
+
+    /// The client begins to keep an answer waiting.
+    pub fn write_blocked(&self, now: Instant) {
+        self.write_blocked.store(true, Relaxed);
+        if !self.slow() {
+            self.slow_since.store(self.micros(now), Relaxed);
+        }
+    }
+
+    /// The client takes some of its answer again.
+    pub fn write_unblocked(&self) {
+        self.write_blocked.store(false, Relaxed);
+    }
+
+    /// The client has made up for keeping answers waiting.
+    pub fn caught_up(&self) {
+        self.slow_since.store(NOT_SLOW, Relaxed);
+    }
+
+    /// Whether the client has kept an answer waiting and not made up for it.
+    pub fn slow(&self) -> bool {
+        self.slow_since.load(Relaxed) != NOT_SLOW
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        let micros = at.saturating_duration_since(self.opened).as_micros();
+        u64::try_from(micros).unwrap_or(NOT_SLOW - 1)
     }
 
     /// Names the task that serves the connection.
@@ -104,18 +142,12 @@ impl Connections {
         }
     }
 
-    /// Makes room for the connection with this number, if need be by closing
-    /// the one that has been idle longest. `None` when none is idle.
+    /// Gives the connection with this number a place, if need be another one's.
+    /// `None` when nobody makes room.
     pub fn admit(&self, number: u64, now: Instant) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= self.max {
-            let idle = open.iter().filter(|(_, activity)| activity.idle());
-            let longest = idle.min_by_key(|(_, activity)| activity.idle_since())?;
-            let longest = *longest.0;
-            // Out of the map at once, so that the next newcomer evicts another one.
-            if let Some(activity) = open.remove(&longest) {
-                activity.close();
-            }
+        if open.len() >= self.max && !evict(&mut open, now) {
+            return None;
         }
         let activity = Arc::new(Activity::new(now));
         open.insert(number, Arc::clone(&activity));
@@ -135,6 +167,33 @@ impl Connections {
             }
         }
     }
+
+    /// Closes one connection, if any can be spared.
+    pub fn make_room(&self, now: Instant) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        evict(&mut open, now);
+    }
+}
+
+/// Closes the connection that has been idle longest, or else the one whose
+/// client has kept its answer waiting longest. Whether there was either.
+fn evict(open: &mut HashMap<u64, Arc<Activity>>, now: Instant) -> bool {
+    let idle = open.iter().filter(|(_, activity)| activity.idle());
+    let idle = idle.min_by_key(|(_, activity)| activity.idle_since());
+    let slowest = || {
+        let slow = open.iter();
+        let slow = slow.filter_map(|(number, activity)| Some((activity.slow_since()?, number)));
+        let (since, number) = slow.min()?;
+        (now.saturating_duration_since(since) >= SLOW).then_some(number)
+    };
+    let Some(&number) = idle.map(|(number, _)| number).or_else(slowest) else {
+        return false;
+    };
+    // Out of the map at once, so that the next newcomer evicts another one.
+    if let Some(activity) = open.remove(&number) {
+        activity.close();
+    }
+    true
 }
 
 impl Drop for Place {
@@ -185,5 +244,23 @@ mod tests {
         assert!(connections.admit(2, now).is_none());
         drop(places);
         assert!(connections.admit(2, now).is_some());
+    }
+
+    #[test]
+    fn without_an_idle_connection_a_slow_client_makes_room() {
+        let connections = Connections::new(3);
+        let now = Instant::now();
+        let places: Vec<_> = (0..3).map(|n| connections.admit(n, now).unwrap()).collect();
+        places[0].activity.request_began();
+        places[1]
+            .activity
+            .write_blocked(now + Duration::from_secs(1));
+        places[2].activity.write_blocked(now);
+        let soon = now + SLOW / 2;
+        assert!(connections.admit(3, soon).is_none(), "it may catch up");
+        let _third = connections.admit(4, now + SLOW).unwrap();
+        let open = connections.open.lock().unwrap();
+        assert!(!open.contains_key(&2), "the slowest is gone");
+        assert_eq!(open.len(), 3);
     }
 }

@@ -98,7 +98,8 @@ fn time(out: &mut Vec<u8>) {
 
 /// Three digits.
 fn thousandths(value: u64) -> [u8; 3] {
-    [value / 100, value / 10 % 10, value % 10].map(|digit| b"0123456789"[digit as usize % 10])
+    let digit = |value: u64| b'0' + u8::try_from(value % 10).unwrap_or_default();
+    [digit(value / 100), digit(value / 10), digit(value)]
 }
 
 /// Appends `value` as the inside of a JSON string. What is not UTF-8 becomes U+FFFD.

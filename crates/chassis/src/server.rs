@@ -1,6 +1,7 @@
 //! Serves connections until the service stops.
 
 use std::{
+    io::ErrorKind,
     net::SocketAddr,
     pin::pin,
     sync::Arc,
@@ -58,7 +59,7 @@ pub(crate) async fn serve(
     let mut numbers = 0..;
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = accept(&listener) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
             () = &mut stopping => break,
             _ = sweep.tick() => {
                 connections.close_idle(Instant::now(), limits.head_timeout);
@@ -105,9 +106,9 @@ async fn finish(connections: &Connections, tasks: &mut JoinSet<()>) {
     }
 }
 
-/// The next connection. Waits out what keeps the system from giving one, such
-/// as a lack of descriptors.
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// The next connection. Closes another one when the system has no more to give,
+/// which is mostly for lack of descriptors.
+async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -115,9 +116,12 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
                 let _ = stream.set_nodelay(true);
                 return (stream, peer);
             }
+            // It left before its turn came.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                sleep(Duration::from_millis(100)).await;
+                connections.make_room(Instant::now());
+                sleep(Duration::from_millis(10)).await;
             }
         }
     }

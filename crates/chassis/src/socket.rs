@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -16,8 +16,12 @@ use tokio::{
 
 use crate::connections::Activity;
 
-/// How long a client may take nothing of its answer before it is cut off.
+/// How long a client may keep its answer waiting before it is cut off, unless
+/// it takes [`STALL_BYTES`] meanwhile: a byte now and then is not enough.
 const STALL: Duration = Duration::from_secs(30);
+
+/// Bytes that are worth waiting for.
+const STALL_BYTES: usize = 64 * 1024;
 
 /// Bytes of a write that is held back at most: copying more costs as much as a system call.
 const WRITE_BYTES_MAX: usize = 4 * 1024;
@@ -26,7 +30,7 @@ const WRITE_BYTES_MAX: usize = 4 * 1024;
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 /// A socket that notes when its client does not keep up with reading, and ends
-/// when it does not go on.
+/// when it falls too far behind.
 ///
 /// Answers to pipelined requests are sent together, in one system call: small
 /// writes are held back until the reader comes back for more. hyper has an
@@ -36,6 +40,10 @@ const HELD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
+    /// How long the client may still keep us waiting.
+    patience: Duration,
+    /// Bytes that it has taken since `patience` was whole.
+    taken: usize,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     /// Bytes that are still to be sent, from `sent` on.
@@ -51,6 +59,8 @@ impl Socket {
         Self {
             stream,
             activity,
+            patience: STALL,
+            taken: 0,
             stalled: None,
             held: Vec::new(),
             sent: 0,
@@ -63,18 +73,28 @@ impl Socket {
         wrote: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if wrote.is_ready() {
-            if self.stalled.take().is_some() {
-                self.activity.write_is_blocked(false);
-            }
-            return wrote;
+        let Poll::Ready(wrote) = wrote else {
+            let stalled = self.stalled.get_or_insert_with(|| {
+                self.activity.write_blocked(Instant::now());
+                Box::pin(sleep(self.patience))
+            });
+            let cut_off = || Err(io::ErrorKind::TimedOut.into());
+            return stalled.as_mut().poll(cx).map(|()| cut_off());
+        };
+        if let Some(stalled) = self.stalled.take() {
+            self.activity.write_unblocked();
+            let now = tokio::time::Instant::now();
+            self.patience = stalled.deadline().saturating_duration_since(now);
         }
-        self.activity.write_is_blocked(true);
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALL)));
-        stalled
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+        if self.activity.slow() {
+            self.taken += wrote.as_ref().unwrap_or(&0);
+            if self.taken >= STALL_BYTES {
+                self.taken = 0;
+                self.patience = STALL;
+                self.activity.caught_up();
+            }
+        }
+        Poll::Ready(wrote)
     }
 
     /// Sends what is held back.
@@ -152,8 +172,6 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -220,5 +238,53 @@ mod tests {
         client.read_to_end(&mut all).await.unwrap();
         assert!(all.starts_with(b"firstx") && all.ends_with(b"xlast"));
         assert_eq!(all.len(), large.len() + 9);
+    }
+
+    /// A connection with small buffers: the server's end, and the client's.
+    async fn connected() -> (Socket, TcpStream) {
+        let small = || {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_send_buffer_size(16 * 1024).unwrap();
+            socket.set_recv_buffer_size(16 * 1024).unwrap();
+            socket
+        };
+        let server = small();
+        server.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = server.listen(1).unwrap();
+        let client = small().connect(listener.local_addr().unwrap());
+        let (client, server) = tokio::join!(client, listener.accept());
+        let activity = Arc::new(Activity::new(Instant::now()));
+        (Socket::new(server.unwrap().0, activity), client.unwrap())
+    }
+
+    /// Whether a long answer gets through to a client that takes so many bytes every ten seconds.
+    async fn answered(bytes: usize) -> io::Result<()> {
+        let (mut socket, mut client) = connected().await;
+        let reading = async {
+            let mut taken = vec![0; bytes];
+            loop {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                client.read_exact(&mut taken).await.unwrap();
+            }
+        };
+        let answer = vec![0; 4 * 1024 * 1024];
+        tokio::select! {
+            wrote = socket.write_all(&answer) => wrote,
+            () = reading => unreachable!("it reads forever"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_or_a_byte_now_and_then_is_cut_off() {
+        for bytes in [0, 16 * 1024] {
+            let cut_off = tokio::time::timeout(Duration::from_mins(10), answered(bytes)).await;
+            let error = cut_off.expect("kept waiting").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{bytes}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_time_is_not_cut_off() {
+        assert!(answered(256 * 1024).await.is_ok());
     }
 }
