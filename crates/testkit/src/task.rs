@@ -189,6 +189,16 @@ impl Task {
         let kib: usize = kib.and_then(|kib| kib.parse().ok()).expect("VmRSS in kB");
         kib * 1024
     }
+
+    /// Descriptors that it has open.
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.process.id());
+        fs::read_dir(path).expect("Linux has /proc").count()
+    }
 }
 
 impl Drop for Task {

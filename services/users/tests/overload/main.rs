@@ -1,0 +1,66 @@
+//! A service that gets several times what it can take: it turns some away, holds
+//! a bounded amount of memory, and those that it serves notice little.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod abuse;
+mod idle;
+mod polite;
+mod writes;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use testkit::{Binary, DEADLINE};
+
+/// The token of writable services.
+const TOKEN: &str = "overload-0123456789abcdef";
+
+/// Users of the service that is attacked.
+const USERS: usize = 16;
+
+/// A service whose list is too long for the buffers of a connection, and whose
+/// records are not: users that a model knows, and a list's worth of ballast.
+fn service(max_connections: usize) -> Binary {
+    with_list(Binary::new(env!("CARGO_BIN_EXE_users")))
+        .env("MAX_CONNECTIONS", max_connections.to_string())
+}
+
+/// The same with as many descriptors, and the default number of connections.
+fn with_descriptors(count: usize) -> Binary {
+    let shell = Binary::new("/bin/sh")
+        .arg("-c")
+        .arg(format!("ulimit -n {count} && exec \"$0\""))
+        .arg(env!("CARGO_BIN_EXE_users"));
+    with_list(shell)
+}
+
+fn with_list(binary: Binary) -> Binary {
+    let ballast = "x".repeat(1024 * 1024);
+    let user = |id| {
+        let user = json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": ""});
+        match id {
+            ..=USERS => user,
+            _ => {
+                json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": "", "ballast": ballast})
+            }
+        }
+    };
+    let users: Vec<_> = (1..=USERS + 16).map(user).collect();
+    binary
+        .db(json!({"users": users}).to_string())
+        // Without the access log, which this process would have to read.
+        .env("RUST_LOG", "info,access=off,chassis::server=error")
+}
+
+/// Waits until something holds.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
