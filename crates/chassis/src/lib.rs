@@ -11,6 +11,7 @@ mod config;
 mod connections;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod head;
 mod health;
 mod healthcheck;
 mod lifecycle;

@@ -21,6 +21,7 @@ use crate::{
     app::Router,
     config::Limits,
     connections::{Connections, Place},
+    head::Judge,
     lifecycle::{Lifecycle, Phase},
     observe::Observe,
     socket::Socket,
@@ -134,5 +135,5 @@ async fn refuse(mut stream: TcpStream) {
 async fn connection(http: http1::Builder, stream: TcpStream, app: Observe<Router>, place: Place) {
     let io = TokioIo::new(Socket::new(stream, Arc::clone(&place.activity)));
     // Errors are the client's: it went away, or sent what is not HTTP.
-    let _ = http.serve_connection(io, app).await;
+    let _ = http.serve_connection(io, Judge(app)).await;
 }

@@ -6,6 +6,7 @@
 
 mod bad_file;
 mod connections;
+mod framing;
 mod heads;
 mod health;
 mod idle;

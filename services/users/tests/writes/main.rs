@@ -1,0 +1,66 @@
+//! A service that writes, as a process: what its API answers, what survives its
+//! end, and what it does when the disk does not do what it should. What is the
+//! same for all three services is tested with this one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod api;
+mod bodies;
+mod crashes;
+mod disk;
+mod files;
+mod refusals;
+
+use serde_json::{Value, json};
+use testkit::{Binary, Request, Response, Task};
+
+const TOKEN: &str = "s3cret";
+
+/// The service with a token, and without a `db.json`.
+fn writable() -> Binary {
+    Binary::new(env!("CARGO_BIN_EXE_users")).env("WRITE_TOKEN", TOKEN)
+}
+
+/// A request with the token.
+fn authorized(method: &str, target: &str) -> Request {
+    Request::new(method, target).header("Authorization", format!("Bearer {TOKEN}"))
+}
+
+/// A request with the token and a body.
+fn write(method: &str, target: &str, body: &Value) -> Request {
+    authorized(method, target).body("application/json", body.to_string())
+}
+
+/// A new user of this name.
+fn user(username: &str) -> Value {
+    json!({"username": username, "name": "N", "bio": ""})
+}
+
+/// Creates a user.
+fn create(task: &Task, username: &str) -> Response {
+    task.ask(&write("POST", "/api/users", &user(username)))
+}
+
+/// The problem that an answer is: its kind, and its errors' pointers.
+fn problem(response: &Response) -> (String, Vec<String>) {
+    assert_eq!(response.header("content-type"), "application/problem+json");
+    let problem = response.json();
+    assert_eq!(problem["status"], response.status);
+    assert_eq!(problem["requestId"], response.header("x-request-id"));
+    let kind = problem["type"].as_str().unwrap();
+    let kind = kind.strip_prefix("urn:forum:problem:").unwrap();
+    let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+    let pointers = errors
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap().to_owned());
+    (kind.to_owned(), pointers.collect())
+}
+
+/// The names of all users.
+fn usernames(task: &Task) -> Vec<String> {
+    let users = task.get("/api/users").json();
+    let users = users.as_array().unwrap().iter();
+    users
+        .map(|user| user["username"].as_str().unwrap().to_owned())
+        .collect()
+}
