@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use testkit::{Binary, Signal};
 
-use crate::{create, user, usernames, writable, write};
+use crate::{create, problem, user, usernames, writable, write};
 
 fn journal(binary: &Binary) -> std::path::PathBuf {
     binary.dir().join("db.json.journal")
