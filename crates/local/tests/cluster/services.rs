@@ -1,8 +1,6 @@
 //! The cluster with the services themselves.
 
-use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -12,30 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::client::{Load, get};
 use crate::support::cluster::Cluster;
-use crate::support::{SOON, eventually, kill, repository, runs};
-
-/// Has cargo build the services, as `cargo run` does; where their programs are.
-async fn programs() -> PathBuf {
-    let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"));
-    cargo.args([
-        "build",
-        "--package",
-        "users",
-        "--package",
-        "threads",
-        "--package",
-        "posts",
-    ]);
-    cargo.current_dir(repository()).kill_on_drop(true);
-    let built = timeout(Duration::from_mins(15), cargo.status())
-        .await
-        .expect("cargo takes too long");
-    assert!(built.unwrap().success());
-    PathBuf::from(env!("CARGO_BIN_EXE_local"))
-        .parent()
-        .unwrap()
-        .to_owned()
-}
+use crate::support::{SOON, eventually, kill, programs, repository, runs};
 
 /// A cluster as `cargo run` starts it, with a socket and a port of its own.
 async fn cluster(args: &[&str]) -> (Cluster, TempDir) {

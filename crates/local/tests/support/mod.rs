@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use tokio::time::sleep;
+use tokio::process::Command;
+use tokio::time::{sleep, timeout};
 
 pub mod client;
 pub mod cluster;
@@ -59,6 +60,29 @@ pub fn resident_kib(pid: u32) -> u64 {
         .find(|line| line.starts_with("VmRSS:"))
         .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Has cargo build the services, as `cargo run` does; where their programs are.
+pub async fn programs() -> PathBuf {
+    let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"));
+    cargo.args([
+        "build",
+        "--package",
+        "users",
+        "--package",
+        "threads",
+        "--package",
+        "posts",
+    ]);
+    cargo.current_dir(repository()).kill_on_drop(true);
+    let built = timeout(Duration::from_mins(15), cargo.status())
+        .await
+        .expect("cargo takes too long");
+    assert!(built.unwrap().success());
+    PathBuf::from(env!("CARGO_BIN_EXE_local"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 /// The repository.

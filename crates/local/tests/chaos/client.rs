@@ -1,0 +1,130 @@
+//! A client that goes on when the cluster behind it is gone for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::client::Answer;
+use crate::system::{Door, System};
+
+/// What a client sends.
+pub struct Ask {
+    pub method: Method,
+    pub path: String,
+    pub if_match: Option<&'static str>,
+    pub body: Option<String>,
+    /// Whose token it shows.
+    pub token_of: Option<&'static str>,
+}
+
+impl Ask {
+    pub fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            if_match: None,
+            body: None,
+            token_of: None,
+        }
+    }
+}
+
+/// What came of it.
+pub enum Outcome {
+    Answer(Answer),
+    /// No answer, for this reason.
+    Broken(String),
+    /// No answer, or none of a service's, and the cluster was ended meanwhile.
+    Outage,
+}
+
+/// A client with one connection at a time.
+pub struct Client {
+    system: Arc<System>,
+    patience: Duration,
+    connection: Option<(u64, SendRequest<Full<Bytes>>)>,
+}
+
+impl Client {
+    pub fn new(system: Arc<System>, patience: Duration) -> Self {
+        Self {
+            system,
+            patience,
+            connection: None,
+        }
+    }
+
+    pub async fn ask(&mut self, ask: Ask) -> Outcome {
+        let door = self.system.door().await;
+        let answer = timeout(self.patience, self.attempt(&door, ask)).await;
+        let answer = answer.unwrap_or_else(|_| Err(format!("none within {:?}", self.patience)));
+        let ended = || self.system.generation() != door.generation;
+        match answer {
+            Ok(answer) if answer.status >= 500 && ended() => Outcome::Outage,
+            Ok(answer) => Outcome::Answer(answer),
+            Err(reason) => {
+                self.connection = None;
+                if ended() {
+                    Outcome::Outage
+                } else {
+                    Outcome::Broken(reason)
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, door: &Door, ask: Ask) -> Result<Answer, String> {
+        let mut kept = self.connection.take();
+        kept = kept.filter(|(generation, _)| *generation == door.generation);
+        let connected = match kept {
+            Some((_, sender)) if !sender.is_closed() => sender,
+            _ => connect(door).await?,
+        };
+        let (_, sender) = self.connection.insert((door.generation, connected));
+        let mut request = Request::builder()
+            .method(ask.method)
+            .uri(ask.path)
+            .header("host", "forum");
+        if let Some(if_match) = ask.if_match {
+            request = request.header("if-match", if_match);
+        }
+        if let Some(service) = ask.token_of {
+            request = request.header("authorization", format!("Bearer {}", door.tokens[service]));
+        }
+        if ask.body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = Full::from(ask.body.unwrap_or_default());
+        let request = request.body(body).map_err(|error| error.to_string())?;
+        sender.ready().await.map_err(|error| format!("{error:?}"))?;
+        let response = sender.send_request(request).await;
+        let (head, body) = response.map_err(|error| format!("{error:?}"))?.into_parts();
+        let body = body.collect().await.map_err(|error| format!("{error:?}"))?;
+        Ok(Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
+    }
+}
+
+async fn connect(door: &Door) -> Result<SendRequest<Full<Bytes>>, String> {
+    let stream = TcpStream::connect(door.addr)
+        .await
+        .map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let (sender, connection) = handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
+}

@@ -1,0 +1,187 @@
+//! What goes wrong, in an order that a seed decides.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use local::control::Request;
+use rustix::process::Signal;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::say;
+use crate::small_disk::SmallDisk;
+use crate::system::{End, System, signal};
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// A task is killed.
+    Kill(&'static str),
+    /// Every task of a service is killed.
+    KillAll(&'static str),
+    /// A task does nothing for a while, so long perhaps that it fails its health checks.
+    Pause(&'static str, Duration),
+    /// A task does nothing most of the time.
+    Slow(&'static str),
+    /// The tasks of a service are replaced.
+    Restart(&'static str),
+    /// A service gets more tasks, or fewer.
+    Scale(&'static str, usize),
+    /// The disk is full, and later is not, and the service on it is started again.
+    FillDisk(&'static str),
+    /// The load balancer, and everything behind it, ends and starts again.
+    End(End),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// The faults of a system, at random.
+pub struct Faults {
+    pub system: Arc<System>,
+    /// Chooses the next one.
+    pub choose: fn(&mut Rng) -> Fault,
+    pub rng: Rng,
+    pub disk: Option<Arc<SmallDisk>>,
+    under_way: JoinSet<()>,
+    /// Processes that were paused.
+    paused: Arc<Mutex<Vec<u32>>>,
+    started: Instant,
+}
+
+impl Faults {
+    pub fn new(
+        system: &Arc<System>,
+        choose: fn(&mut Rng) -> Fault,
+        rng: Rng,
+        disk: Option<SmallDisk>,
+    ) -> Self {
+        Self {
+            system: Arc::clone(system),
+            choose,
+            rng,
+            disk: disk.map(Arc::new),
+            under_way: JoinSet::new(),
+            paused: Arc::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Lets things go wrong until then.
+    pub async fn run(&mut self, until: Instant) {
+        while Instant::now() < until {
+            let fault = (self.choose)(&mut self.rng);
+            // Whatever it does, the next fault is the same.
+            let rng = self.rng.fork();
+            let seconds = self.started.elapsed().as_secs_f32();
+            say(&format!("{seconds:6.1} s  {} {fault}", self.system.name));
+            self.inflict(fault, rng).await;
+            let quiet = Duration::from_millis(self.rng.u64(100..1500));
+            sleep(quiet).await;
+            while self
+                .under_way
+                .try_join_next()
+                .transpose()
+                .unwrap()
+                .is_some()
+            {}
+        }
+    }
+
+    /// Makes everything well again, and waits until it is.
+    pub async fn heal(mut self) -> Option<Arc<SmallDisk>> {
+        self.under_way.shutdown().await;
+        for &pid in &*self.paused.lock().unwrap() {
+            // It may have been replaced.
+            let _ = signal(pid, Signal::CONT);
+        }
+        if let Some(disk) = &self.disk {
+            disk.free();
+        }
+        self.system.settled().await;
+        if self.disk.is_some() {
+            // It refuses writes until then.
+            let restarted = self.system.ask(Request::Restart("posts".to_owned())).await;
+            assert_eq!(restarted, Ok(()));
+            self.system.settled().await;
+        }
+        self.disk
+    }
+
+    async fn inflict(&mut self, fault: Fault, mut rng: Rng) {
+        match fault {
+            Fault::Kill(service) => {
+                if let Some(pid) = self.one_task(service, &mut rng).await {
+                    let _ = signal(pid, Signal::KILL);
+                }
+            }
+            Fault::KillAll(service) => {
+                for pid in self.system.pids(service).await {
+                    let _ = signal(pid, Signal::KILL);
+                }
+            }
+            Fault::Pause(service, time) => {
+                if let Some(pid) = self.one_task(service, &mut rng).await {
+                    self.paused.lock().unwrap().push(pid);
+                    self.under_way.spawn(async move {
+                        let _ = signal(pid, Signal::STOP);
+                        sleep(time).await;
+                        let _ = signal(pid, Signal::CONT);
+                    });
+                }
+            }
+            Fault::Slow(service) => {
+                if let Some(pid) = self.one_task(service, &mut rng).await {
+                    self.paused.lock().unwrap().push(pid);
+                    self.under_way.spawn(async move {
+                        for _ in 0..25 {
+                            let _ = signal(pid, Signal::STOP);
+                            sleep(Duration::from_millis(90)).await;
+                            let _ = signal(pid, Signal::CONT);
+                            sleep(Duration::from_millis(30)).await;
+                        }
+                    });
+                }
+            }
+            Fault::Restart(service) => self.ask(Request::Restart(service.to_owned())),
+            Fault::Scale(service, tasks) => self.ask(Request::Scale(service.to_owned(), tasks)),
+            Fault::FillDisk(service) => {
+                let Some(disk) = self.disk.clone() else {
+                    return;
+                };
+                let (system, full) = (Arc::clone(&self.system), rng.u64(1000..4000));
+                let restart_first = rng.bool();
+                self.under_way.spawn(async move {
+                    disk.fill();
+                    sleep(Duration::from_millis(full)).await;
+                    let restart = || system.ask(Request::Restart(service.to_owned()));
+                    if restart_first {
+                        let _ = restart().await;
+                    }
+                    disk.free();
+                    let _ = restart().await;
+                });
+            }
+            Fault::End(end) => self.system.restart(end).await,
+        }
+    }
+
+    async fn one_task(&self, service: &str, rng: &mut Rng) -> Option<u32> {
+        let pids = self.system.pids(service).await;
+        rng.choice(pids)
+    }
+
+    /// Asks and does not wait: the next fault may come in the middle.
+    fn ask(&mut self, request: Request) {
+        let system = Arc::clone(&self.system);
+        self.under_way.spawn(async move {
+            // Refused when something else is under way or the cluster ends meanwhile.
+            let _ = system.ask(request).await;
+        });
+    }
+}

@@ -1,0 +1,210 @@
+//! A cluster that is restarted under its clients.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use local::control::{self, Request};
+use rustix::process::Signal;
+use tokio::sync::{Mutex, watch};
+
+use crate::support::cluster::{Cluster, Setup};
+use crate::support::{all_gone, eventually, kill, programs, repository};
+
+/// The services, in the order of the reports.
+pub const SERVICES: [&str; 3] = ["users", "threads", "posts"];
+
+/// What clients must know of a cluster that runs.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// Odd while the cluster is down.
+    pub generation: u64,
+    pub addr: SocketAddr,
+    /// The services' tokens, when it is writable.
+    pub tokens: BTreeMap<String, String>,
+}
+
+/// How a cluster ends.
+#[derive(Debug, Clone, Copy)]
+pub enum End {
+    /// By SIGTERM.
+    Stop,
+    /// By SIGKILL, and with it every task, as when a machine loses its power.
+    Crash,
+}
+
+/// A cluster on the repository's services and data.
+pub struct System {
+    pub name: &'static str,
+    setup: Setup,
+    cluster: Mutex<Cluster>,
+    door: watch::Sender<Door>,
+}
+
+/// What `local` is started with, and from where.
+pub async fn setup() -> Setup {
+    let programs = programs().await;
+    let mut setup = Setup::new();
+    for service in SERVICES {
+        let seed = repository().join("services").join(service).join("db.json");
+        setup = setup.db(service, &fs::read_to_string(seed).unwrap());
+        let program = setup.root.path().join("bin").join(service);
+        fs::remove_file(&program).unwrap();
+        std::os::unix::fs::symlink(programs.join(service), program).unwrap();
+    }
+    setup
+}
+
+async fn launch(setup: &Setup) -> Cluster {
+    let mut command = setup.command();
+    // The access log would be most of the work here.
+    command
+        .args(["--port", "0"])
+        .env("RUST_LOG", "info,access=off")
+        .env_remove("CARGO");
+    let socket = setup.root.path().join("target/local.sock");
+    Cluster::start(command, socket, None).await
+}
+
+/// The tokens that a writable cluster prints last.
+async fn tokens(cluster: &Cluster, writable: bool) -> BTreeMap<String, String> {
+    let printed = || {
+        let lines = cluster.output();
+        let tokens = lines.iter().filter_map(|line| {
+            let (name, token) = line.strip_prefix("export ")?.split_once("_TOKEN=")?;
+            Some((name.to_lowercase(), token.to_owned()))
+        });
+        tokens.collect::<BTreeMap<_, _>>()
+    };
+    if writable {
+        eventually("the tokens are printed", || async {
+            printed().len() == SERVICES.len()
+        })
+        .await;
+    }
+    printed()
+}
+
+impl System {
+    pub async fn start(name: &'static str, setup: Setup) -> Arc<Self> {
+        let cluster = launch(&setup).await;
+        let door = Door {
+            generation: 0,
+            addr: cluster.addr,
+            tokens: tokens(&cluster, name == "writable").await,
+        };
+        Arc::new(Self {
+            name,
+            setup,
+            cluster: Mutex::new(cluster),
+            door: watch::Sender::new(door),
+        })
+    }
+
+    /// How to come in, as soon as the cluster runs.
+    pub async fn door(&self) -> Door {
+        let mut door = self.door.subscribe();
+        let open = door.wait_for(|door| door.generation.is_multiple_of(2));
+        open.await.unwrap().clone()
+    }
+
+    /// Changes whenever the cluster goes down or comes back.
+    pub fn generation(&self) -> u64 {
+        self.door.borrow().generation
+    }
+
+    /// Ends the cluster and starts it again on the same data.
+    pub async fn restart(&self, end: End) {
+        let mut cluster = self.cluster.lock().await;
+        self.door.send_modify(|door| door.generation += 1);
+        match end {
+            End::Stop => assert_eq!(cluster.end(Signal::TERM).await, Some(0)),
+            End::Crash => {
+                // Stopped first, so that it starts nothing more.
+                kill(cluster.pid(), Signal::STOP);
+                let tasks = children(cluster.pid());
+                for &task in &tasks {
+                    let _ = signal(task, Signal::KILL);
+                }
+                cluster.end(Signal::KILL).await;
+                all_gone(&tasks).await;
+            }
+        }
+        *cluster = launch(&self.setup).await;
+        let tokens = tokens(&cluster, self.name == "writable").await;
+        self.door.send_modify(|door| {
+            *door = Door {
+                generation: door.generation + 1,
+                addr: cluster.addr,
+                tokens,
+            }
+        });
+    }
+
+    /// The processes of a service; none while the cluster restarts.
+    pub async fn pids(&self, service: &str) -> Vec<u32> {
+        self.cluster.lock().await.pids(service).await
+    }
+
+    /// The process of `local`.
+    pub async fn pid(&self) -> u32 {
+        self.cluster.lock().await.pid()
+    }
+
+    /// Asks the cluster to change something. What becomes of it, the cluster says itself.
+    pub async fn ask(&self, request: Request) -> Result<(), String> {
+        let socket = self.cluster.lock().await.socket.clone();
+        let asked = control::ask(&socket, &request).await;
+        asked.map(drop).map_err(|error| format!("{error:#}"))
+    }
+
+    /// Waits until every service has the tasks that it should have, all healthy.
+    pub async fn settled(&self) {
+        let cluster = self.cluster.lock().await;
+        eventually("every task is healthy", || async {
+            let status = cluster.status().await;
+            status.services.iter().all(|service| {
+                service.tasks.len() == service.desired
+                    && service.tasks.iter().all(|task| task.health == "healthy")
+            })
+        })
+        .await;
+    }
+
+    /// The seed of a service.
+    pub fn seed(&self, service: &str) -> Vec<serde_json::Value> {
+        let path = self.setup.root.path().join("services").join(service);
+        let text = fs::read_to_string(path.join("db.json")).unwrap();
+        let db: serde_json::Value = serde_json::from_str(&text).unwrap();
+        db[service].as_array().unwrap().clone()
+    }
+
+    /// Where a writable service has its data.
+    pub fn data(&self, service: &str) -> PathBuf {
+        self.setup.root.path().join("data").join(service)
+    }
+}
+
+/// Sends a signal to a process that may be gone.
+pub fn signal(pid: u32, signal: Signal) -> Result<(), rustix::io::Errno> {
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(pid.cast_signed()).unwrap(),
+        signal,
+    )
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let children = threads.flat_map(|thread| {
+        let path = thread.unwrap().path().join("children");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let pids: Vec<u32> = text
+            .split_whitespace()
+            .map(|pid| pid.parse().unwrap())
+            .collect();
+        pids
+    });
+    children.collect()
+}
