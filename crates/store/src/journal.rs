@@ -26,7 +26,7 @@ const FORMAT: u32 = 1;
 const ROOM: u64 = if cfg!(test) { 2 * 1024 } else { 256 * 1024 };
 
 /// Bytes that a disk writes whole or not at all.
-pub(crate) const SECTOR: u64 = 512;
+pub(crate) const SECTOR: usize = 512;
 
 /// Hexadecimal digits of a checksum.
 const CHECKSUM: usize = 16;
@@ -82,8 +82,6 @@ pub(crate) struct Journal {
     pub end: u64,
     /// Bytes behind that: a batch that was being written when the process or the power went.
     pub torn_bytes: usize,
-    /// Bytes of the file.
-    pub length: u64,
 }
 
 /// A line of a journal.
@@ -164,7 +162,6 @@ impl Journal {
             batches,
             end: lines.at as u64,
             torn_bytes: lines.rest().len(),
-            length: bytes.len() as u64,
         })
     }
 }
@@ -184,7 +181,7 @@ pub(crate) fn line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<
     // missing sector cannot look like one damaged byte. Its line feed apart: a
     // line feed is what a missing sector holds.
     let end = offset + (2 * CHECKSUM + "  \n".len() + body.len()) as u64;
-    if matches!(end % SECTOR, 2 | 511) {
+    if matches!(end % SECTOR as u64, 2 | 511) {
         body.push(' ');
     }
     let sum = checksum(body.as_bytes());
@@ -338,7 +335,7 @@ mod tests {
         assert_eq!(batches(&whole), Ok(3));
         let journal = Journal::parse(whole.as_bytes(), "users").unwrap();
         assert_eq!(journal.end, text(&lines()).len() as u64);
-        assert_eq!((journal.torn_bytes, journal.length), (0, ROOM));
+        assert_eq!(journal.torn_bytes, 0);
         // More room is being made: what has not arrived of it is zeros, or not there.
         for more in [
             "\n".repeat(700),
@@ -412,23 +409,22 @@ mod tests {
 
     #[test]
     fn a_batch_of_which_sectors_are_missing_is_torn() {
-        let sector = usize::try_from(SECTOR).unwrap();
         // Every place that a line can begin and end at within a sector.
-        for length in 0..sector {
+        for length in 0..SECTOR {
             let start = text(&[lines()[0].clone(), long(1, length)]);
             let whole = text(&[lines()[0].clone(), long(1, length), long(2, 1100)]);
-            let first = start.len() / sector;
-            let sectors = whole.len().div_ceil(sector) - first;
+            let first = start.len() / SECTOR;
+            let sectors = whole.len().div_ceil(SECTOR) - first;
             // All but the whole line, which is not torn.
             for arrived in 0..(1 << sectors) - 1 {
                 let mut bytes = with_room(whole.clone()).into_bytes();
                 for missing in (0..sectors).filter(|number| arrived & (1 << number) == 0) {
-                    let from = ((first + missing) * sector).max(start.len());
-                    bytes[from..(first + missing + 1) * sector].fill(b'\n');
+                    let from = ((first + missing) * SECTOR).max(start.len());
+                    bytes[from..(first + missing + 1) * SECTOR].fill(b'\n');
                 }
                 let read = batches(&bytes);
                 // A sector that holds the last line feed alone looks as if it were there.
-                let only_room = whole.len() % sector == 1
+                let only_room = whole.len() % SECTOR == 1
                     && arrived | (1 << (sectors - 1)) == (1 << sectors) - 1;
                 assert_eq!(
                     read,

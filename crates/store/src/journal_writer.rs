@@ -9,6 +9,7 @@ use crate::{
     digest::Digest,
     disk::{Disk, DiskFile},
     journal::{Change, Header, Line, length_for, line_at},
+    recovery::Found,
 };
 
 /// A journal that is being written.
@@ -50,28 +51,32 @@ impl JournalWriter {
         Ok(writer)
     }
 
-    /// Opens a journal of `length` bytes whose last whole line, of this batch,
-    /// ends at `end`.
+    /// Opens a journal that was read. What was read of it is durable when this
+    /// returns, and a torn batch is gone.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub fn reopen(
-        disk: &dyn Disk,
-        path: &Path,
-        end: u64,
-        length: u64,
-        batch: u64,
-    ) -> io::Result<Self> {
-        let mut writer = Self {
-            file: disk.open(path)?,
+    pub fn reopen(disk: &dyn Disk, path: &Path, found: Found) -> io::Result<Self> {
+        let Found {
             end,
-            length: end,
-            batch,
-        };
+            mut bytes,
+            batches,
+            ..
+        } = found;
+        let mut file = disk.open(path)?;
         // What is left of a torn batch would be damage behind the next one.
-        writer.fill(length_for(length.max(end) - 1))?;
-        writer.file.sync()?;
-        Ok(writer)
+        let torn = usize::try_from(end).map_err(io::Error::other)?..;
+        bytes[torn].fill(b'\n');
+        // All of it, not only what is new: after a sync that failed, the system
+        // may show what it has given up to write, and would not try again.
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+        Ok(Self {
+            file,
+            end,
+            length: bytes.len() as u64,
+            batch: batches,
+        })
     }
 
     /// Appends a batch: durable when this returns.

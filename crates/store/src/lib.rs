@@ -5,6 +5,10 @@
 //! lists are streamed from the same bytes. Knows no HTTP.
 
 mod batch;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod damage;
 mod digest;
 mod disk;
 mod document;
@@ -13,17 +17,23 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod index;
+#[cfg(test)]
+mod isolation;
 mod journal;
 mod journal_writer;
 mod list;
 mod lock;
 mod merge;
 mod minify;
+#[cfg(test)]
+mod model;
 mod mount;
 mod page;
 mod pages;
 mod recovery;
 mod rows;
+#[cfg(test)]
+mod simulated;
 mod state;
 mod store;
 mod verify;

@@ -45,8 +45,8 @@ pub(crate) struct Found {
     pub end: u64,
     /// Bytes behind that, of a batch that was never acknowledged.
     pub torn_bytes: usize,
-    /// Bytes of the file.
-    pub length: u64,
+    /// The whole file.
+    pub bytes: Vec<u8>,
 }
 
 /// The file beside `db.json` whose name has this ending.
@@ -128,7 +128,10 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         error,
     };
     let journal = match read(&journal_path)? {
-        Some(bytes) => Some(Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?),
+        Some(bytes) => {
+            let journal = Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?;
+            Some((journal, bytes))
+        }
         None => None,
     };
     let mut recovered = Recovered {
@@ -137,7 +140,7 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         journal: None,
         disturbed: disk.version(path).map_err(cannot_read)? != version,
     };
-    let Some(journal) = journal else {
+    let Some((journal, bytes)) = journal else {
         return Ok(recovered);
     };
     let Some(skip) = journal.contained_in(recovered.base.as_ref().map(|base| base.digest)) else {
@@ -159,7 +162,7 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         changes: 0,
         end: journal.end,
         torn_bytes: journal.torn_bytes,
-        length: journal.length,
+        bytes,
     };
     for batch in journal.batches.into_iter().skip(skip) {
         if let Batch::Changes { offset, changes } = batch {

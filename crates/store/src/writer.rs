@@ -25,7 +25,7 @@ use crate::{
     error::{OpenError, WriteError},
     journal_writer::JournalWriter,
     lock::WriteLock,
-    recovery::{Found, Recovered, about, beside, journal_path, recover},
+    recovery::{Recovered, about, beside, journal_path, recover},
     state::State,
 };
 
@@ -126,22 +126,16 @@ impl<M: Model> Writer<M> {
         let replayed = journal.as_ref().is_some_and(|found| found.changes > 0);
         // Whether db.json does not say all that there is to say.
         let incomplete = base.is_none() || numbered || replayed;
-        let begun = settle(&*disk, path, base.is_some(), journal.is_some()).and_then(|()| {
-            let state = shared.state();
+        let begun = settle(&*disk, path, base.is_some()).and_then(|()| {
+            let at = journal_path(path);
+            let mut old = match journal.filter(|found| found.changes > 0) {
+                Some(found) => Some(JournalWriter::reopen(&*disk, &at, found).map_err(about(&at))?),
+                None => None,
+            };
             let (version, digest) =
                 base.map_or_else(Default::default, |base| (base.version, base.digest));
-            let at = journal_path(path);
             let (version, digest) = if incomplete {
-                let reopen = |found: Found| {
-                    let Found {
-                        end,
-                        length,
-                        batches,
-                        ..
-                    } = found;
-                    JournalWriter::reopen(&*disk, &at, end, length, batches).map_err(about(&at))
-                };
-                let mut old = journal.map(reopen).transpose()?;
+                let state = shared.state();
                 checkpoint(&*disk, path, &state, &others, version, old.as_mut())?
             } else {
                 (version, digest)
@@ -312,13 +306,9 @@ impl<M: Model> Writer<M> {
 
 /// Makes durable what was read: it may only be in the system's memory, where a
 /// process that was killed, or the one who put the file there, has left it.
-fn settle(disk: &dyn Disk, path: &Path, base: bool, journal: bool) -> io::Result<()> {
+fn settle(disk: &dyn Disk, path: &Path, base: bool) -> io::Result<()> {
     if base {
         disk.sync(path).map_err(about(path))?;
-    }
-    if journal {
-        let at = journal_path(path);
-        disk.sync(&at).map_err(about(&at))?;
     }
     disk.sync_directory_of(path).map_err(about(path))
 }
