@@ -1,0 +1,140 @@
+//! What all questions share.
+
+use std::{
+    cell::RefCell, collections::BTreeMap, fmt::Write, path::Path, process::Command, time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    client::Traffic,
+    machine::Cores,
+    pairs::{Effort, Sample, measure},
+    report::Table,
+    server::{Listens, Server, root},
+};
+
+/// What all questions share: the machine, a directory, how much to measure,
+/// and the answers so far.
+pub struct Context {
+    pub cores: Cores,
+    pub brief: bool,
+    pub effort: Effort,
+    dir: TempDir,
+    tables: RefCell<Vec<Table>>,
+    bars: RefCell<Vec<(String, f64)>>,
+    memory_bars: RefCell<Vec<(String, f64)>>,
+    skipped: RefCell<BTreeMap<String, String>>,
+}
+
+impl Context {
+    pub fn new(brief: bool, rounds: usize) -> anyhow::Result<Self> {
+        // Beside what cargo builds: on a disk, unlike /tmp on many machines.
+        let dir = tempfile::tempdir_in(root().join("target"))?;
+        let effort = if brief {
+            Effort {
+                rounds: 1,
+                slice: Duration::from_millis(20),
+            }
+        } else {
+            Effort {
+                rounds,
+                slice: Duration::from_millis(250),
+            }
+        };
+        Ok(Self {
+            cores: Cores::take()?,
+            brief,
+            effort,
+            dir,
+            tables: RefCell::default(),
+            bars: RefCell::default(),
+            memory_bars: RefCell::default(),
+            skipped: RefCell::default(),
+        })
+    }
+
+    /// A directory of this run alone.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// One of two numbers: the second when all is only tried out.
+    pub fn amount<T>(&self, full: T, brief: T) -> T {
+        if self.brief { brief } else { full }
+    }
+
+    pub fn start(
+        &self,
+        name: &'static str,
+        command: &mut Command,
+        listens: Listens,
+    ) -> anyhow::Result<Server> {
+        Server::start(name, command, listens, &self.cores, self.dir())
+    }
+
+    /// Notes that a peer is missing.
+    pub fn skip(&self, name: &str, install: &str) {
+        let mut skipped = self.skipped.borrow_mut();
+        skipped.insert(name.to_owned(), install.to_owned());
+    }
+
+    pub fn add(&self, table: Table) {
+        println!("{}", table.markdown());
+        self.tables.borrow_mut().push(table);
+    }
+
+    /// Adds a bar to the plot of processor time.
+    pub fn bar(&self, name: &str, value: f64) {
+        self.bars.borrow_mut().push((name.to_owned(), value));
+    }
+
+    /// Adds a bar to the plot of memory.
+    pub fn memory_bar(&self, name: &str, value: f64) {
+        self.memory_bars.borrow_mut().push((name.to_owned(), value));
+    }
+
+    pub fn memory_bars(&self) -> Vec<(String, f64)> {
+        self.memory_bars.borrow().clone()
+    }
+
+    /// Measures servers in pairs and adds a table, with ratios to the server
+    /// named `base`.
+    pub fn compare(
+        &self,
+        title: &str,
+        text: &str,
+        base: &str,
+        servers: &[(&Server, Traffic)],
+    ) -> anyhow::Result<Vec<Vec<Sample>>> {
+        let pairs: Vec<_> = servers
+            .iter()
+            .map(|(server, traffic)| (*server, traffic))
+            .collect();
+        let samples = measure(&pairs, self.effort)?;
+        let names: Vec<_> = servers.iter().map(|(server, _)| server.name).collect();
+        let base = names.iter().position(|name| *name == base).unwrap_or(0);
+        self.add(Table::of_servers(title, text, &names, &samples, base));
+        Ok(samples)
+    }
+
+    /// The whole report.
+    pub fn markdown(&self, head: &str) -> String {
+        let mut out = head.to_owned();
+        for (name, install) in &*self.skipped.borrow() {
+            let _ = write!(
+                out,
+                "{name} is not installed and was left out; `{install}` installs it.\n\n"
+            );
+        }
+        for table in &*self.tables.borrow() {
+            out += &table.markdown();
+            out.push('\n');
+        }
+        out
+    }
+
+    pub fn bars(&self) -> Vec<(String, f64)> {
+        self.bars.borrow().clone()
+    }
+}

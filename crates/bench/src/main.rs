@@ -1,0 +1,141 @@
+//! Measures the services beside their peers, and writes `RESULTS.md` and
+//! `results.svg`.
+//!
+//! The main figure is the processor time that a server takes for a request:
+//! on a shared machine the rate of a fast server says more about the client
+//! and the neighbours. All servers of a table run at once on one core, and get
+//! short slices of traffic in turn; ratios are taken slice by slice.
+
+mod answers;
+mod client;
+mod context;
+mod data;
+mod footprint;
+mod machine;
+mod pairs;
+mod peer;
+mod peers;
+mod plot;
+mod proxy;
+mod report;
+mod requests;
+mod server;
+mod sizes;
+mod writes;
+
+use std::{fs, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{
+    context::Context,
+    peer::Peer,
+    plot::Panel,
+    server::{build, root},
+};
+
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Internal>,
+
+    /// Ask every question with tiny counts and write nothing: shows that the bench works
+    #[arg(long)]
+    brief: bool,
+
+    /// Ask only these questions, and write nothing
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Question>,
+
+    /// Measure what is built already
+    #[arg(long)]
+    no_build: bool,
+
+    /// Slices that each server gets of each kind of traffic
+    #[arg(long, default_value_t = 21)]
+    rounds: usize,
+
+    /// Where the report goes [default: this crate's directory]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Internal {
+    /// Be a bare server
+    #[command(hide = true)]
+    Peer(Peer),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Question {
+    /// What a request costs
+    Requests,
+    /// Memory and time to start
+    Footprint,
+    /// What the number of records costs
+    Sizes,
+    /// Durable writes
+    Writes,
+    /// The load balancer
+    Proxy,
+}
+
+impl Question {
+    fn ask(self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Self::Requests => requests::measure(context),
+            Self::Footprint => footprint::measure(context),
+            Self::Sizes => sizes::measure(context),
+            Self::Writes => writes::measure(context),
+            Self::Proxy => proxy::measure(context),
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(Internal::Peer(peer)) = arguments.command {
+        return peer.serve();
+    }
+    if !arguments.no_build {
+        build()?;
+    }
+    let context = Context::new(arguments.brief, arguments.rounds)?;
+    let load = machine::load_average();
+    for question in Question::value_variants() {
+        if arguments.only.is_empty() || arguments.only.contains(question) {
+            question.ask(&context)?;
+        }
+    }
+    let head = format!(
+        "# Ours beside its peers\n\n\
+         Written by `cargo run --release -p bench`, which says how it measures in its first lines.\n\
+         {}; load average {load} at the start.\n\
+         Medians of {} rounds, with quartiles; µs/request is processor time, user and system, \
+         of the server's process, and `× …` the ratio to that server, round by round.\n\n",
+        machine::describe(),
+        arguments.rounds,
+    );
+    let report = context.markdown(&head);
+    if arguments.brief || !arguments.only.is_empty() {
+        return Ok(());
+    }
+    let out = arguments.out.unwrap_or_else(|| root().join("crates/bench"));
+    fs::write(out.join("RESULTS.md"), report)?;
+    let svg = plot::svg(&[
+        Panel {
+            title: "Processor time of a request: small list, 64 connections, one core",
+            unit: "µs",
+            bars: &context.bars(),
+        },
+        Panel {
+            title: "Resident memory, idle, with the data that is shipped",
+            unit: "MiB",
+            bars: &context.memory_bars(),
+        },
+    ]);
+    fs::write(out.join("results.svg"), svg)?;
+    Ok(())
+}

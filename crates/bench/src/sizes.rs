@@ -1,0 +1,222 @@
+//! What the number of records costs.
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use anyhow::ensure;
+use common::Post;
+use serde::Deserialize;
+
+use crate::{
+    answers::Answer,
+    client::{Traffic, get},
+    context::Context,
+    data,
+    machine::{memory, own_processor_time, processor_time_at_rest},
+    pairs::Spread,
+    report::{Table, mib},
+    requests::at,
+    server::Server,
+};
+
+/// A `db.json` as `serde_json` reads it into structs: the yardstick for loading.
+#[derive(Deserialize)]
+struct Posts {
+    posts: Vec<Post>,
+}
+
+/// Load time, memory, look-ups and pages of collections from small to large.
+pub fn measure(context: &Context) -> anyhow::Result<()> {
+    let counts: &[u64] = context.amount(&[1_000, 10_000, 100_000, 1_000_000], &[1_000, 2_000]);
+    let files: Vec<_> = counts
+        .iter()
+        .map(|count| Ok((*count, data::posts(context.dir(), *count)?)))
+        .collect::<anyhow::Result<_>>()?;
+    load(context, &files)?;
+    look_up(context, &files)?;
+    beside_peers(context, &files)
+}
+
+/// Start until ready, and what memory the records take then.
+fn load(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
+    let mut table = Table::new(
+        "Loading posts of 100 bytes",
+        "Milliseconds of processor time: a whole start of ours until it is ready, and \
+         `serde_json` reading the same file into structs, in turn. Resident memory in MiB \
+         when ready, and at its highest.",
+        &[
+            "posts",
+            "file MiB",
+            "ours ms",
+            "serde_json ms",
+            "× serde_json",
+            "MiB",
+            "× file",
+            "peak MiB",
+        ],
+    );
+    for (count, path) in files {
+        let (mut ours_ms, mut serde_ms) = (Vec::new(), Vec::new());
+        let mut held = None;
+        for _ in 0..context.amount(7, 1) {
+            let server = context.ours("posts", path)?;
+            ours_ms.push(processor_time_at_rest(server.pid())?.as_secs_f64() * 1e3);
+            held = Some(memory(server.pid())?);
+            drop(server);
+            serde_ms.push(context.cores.on_server(|| parse(path, *count))??);
+        }
+        let Some(held) = held else { continue };
+        let ratio = Spread::of(
+            ours_ms
+                .iter()
+                .zip(&serde_ms)
+                .map(|(ours, serde)| ours / serde),
+        );
+        let file = fs::metadata(path)?.len();
+        table.row([
+            count.to_string(),
+            format!("{:.1}", mib(file)),
+            Spread::of(ours_ms).show(1),
+            Spread::of(serde_ms).show(1),
+            ratio.show(2),
+            format!("{:.1}", mib(held.resident)),
+            format!("{:.2}", mib(held.resident) / mib(file)),
+            format!("{:.1}", mib(held.peak)),
+        ]);
+    }
+    context.add(table);
+    Ok(())
+}
+
+/// Milliseconds of processor time to read the file into structs.
+fn parse(path: &PathBuf, count: u64) -> anyhow::Result<f64> {
+    let before = own_processor_time()?;
+    let bytes = fs::read(path)?;
+    let posts: Posts = serde_json::from_slice(&bytes)?;
+    let after = own_processor_time()?;
+    ensure!(posts.posts.len() as u64 == count, "not all posts were read");
+    Ok(after.saturating_sub(before).as_secs_f64() * 1e3)
+}
+
+/// The same requests to collections of all sizes.
+fn look_up(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
+    const NAMES: [&str; 4] = ["smallest", "small", "large", "largest"];
+    let servers: Vec<_> = files
+        .iter()
+        .zip(NAMES)
+        .map(|((count, path), name)| {
+            let server = context.ours_with(name, "posts", path, |_| {})?;
+            Ok((*count, server))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let mut table = Table::new(
+        "Cost against the size of the collection",
+        "Microseconds of processor time of a request, 64 connections, and its ratio to that \
+         with the smallest collection. `by-user` finds 20 posts; ids and users change from \
+         request to request.",
+        &["posts", "by-user", "×", "record", "×", "page of 50", "×"],
+    );
+    let mut rows: Vec<Vec<String>> = servers.iter().map(|(n, _)| vec![n.to_string()]).collect();
+    for targets in [by_user, records, pages] {
+        let traffic: Vec<_> = servers
+            .iter()
+            .map(|(count, server)| (server, requests(server, &targets(*count), 64)))
+            .collect();
+        let pairs: Vec<_> = traffic
+            .iter()
+            .map(|(server, traffic)| (*server, traffic))
+            .collect();
+        let samples = crate::pairs::measure(&pairs, context.effort)?;
+        for (row, of) in rows.iter_mut().zip(&samples) {
+            row.push(Spread::of(of.iter().map(|sample| sample.cpu_us)).show(2));
+            row.push(Spread::ratio(of, &samples[0]).show(2));
+        }
+    }
+    table.rows = rows;
+    context.add(table);
+    Ok(())
+}
+
+/// Ours beside the peers in a collection that is large for them.
+fn beside_peers(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
+    let wanted = context.amount(100_000, 1_000);
+    let Some((count, path)) = files.iter().find(|(count, _)| *count == wanted) else {
+        return Ok(());
+    };
+    let ours = context.ours("posts", path)?;
+    let hyper = context.bare("hyper", &ours, &[by_user(*count), pages(*count)].concat())?;
+    let koa = context.koa("posts", path)?;
+    let json_server = context.json_server(path)?;
+    for user in data::some_users(*count).take(3) {
+        let target = format!("/api/posts/by-user/{user}");
+        let answer = Answer::ask(ours.addr, &target, "")?;
+        let posts: Vec<Post> = serde_json::from_str(&answer.body)?;
+        ensure!(
+            posts.len() as u64 == data::POSTS_PER_USER,
+            "not all posts of a user"
+        );
+        ensure!(
+            posts.iter().all(|post| post.user.get() == user),
+            "another user's posts"
+        );
+    }
+    let mut servers = Vec::new();
+    for server in [Some(&ours), Some(&hyper), koa.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        servers.push((server, requests(server, &by_user(*count), 64)));
+    }
+    if let Some(server) = &json_server {
+        let targets: Vec<_> = data::some_users(*count)
+            .map(|user| format!("/api/posts?user={user}"))
+            .collect();
+        servers.push((server, requests(server, &targets, 4)));
+    }
+    let title = format!("by-user: 20 posts among {count}");
+    let text = "64 connections, 4 to json-server, whose `/posts?user=` is asked.";
+    context.compare(&title, text, "bare hyper", &servers)?;
+    let servers: Vec<_> = [&ours, &hyper]
+        .map(|server| (server, requests(server, &pages(*count), 64)))
+        .into();
+    let title = format!("A page of 50 among {count} posts");
+    context.compare(&title, "64 connections.", "bare hyper", &servers)?;
+    Ok(())
+}
+
+fn requests(server: &Server, targets: &[String], connections: usize) -> Traffic {
+    let requests: Vec<_> = targets
+        .iter()
+        .map(|target| get(&at(server, target), ""))
+        .collect();
+    Traffic::new(&requests, connections, 1, 200)
+}
+
+fn by_user(count: u64) -> Vec<String> {
+    data::some_users(count)
+        .map(|user| format!("/api/posts/by-user/{user}"))
+        .collect()
+}
+
+fn records(count: u64) -> Vec<String> {
+    some_ids(count)
+        .map(|id| format!("/api/posts/{id}"))
+        .collect()
+}
+
+fn pages(count: u64) -> Vec<String> {
+    some_ids(count - 51)
+        .map(|id| format!("/api/posts?limit=50&after={id}"))
+        .collect()
+}
+
+/// Ids all over the collection.
+fn some_ids(count: u64) -> impl Iterator<Item = u64> {
+    (0..count.min(499)).map(move |n| n * 7919 % count + 1)
+}
+
+/// Milliseconds that something takes.
+pub fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, f64)> {
+    let began = Instant::now();
+    let done = work()?;
+    Ok((done, began.elapsed().as_secs_f64() * 1e3))
+}

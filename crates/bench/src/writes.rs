@@ -1,0 +1,290 @@
+//! Durable writes: the disk's limit, the store, and the service.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use common::Post;
+use serde_json::json;
+use store::{Store, WriteLock};
+use tempfile::TempDir;
+
+use crate::{
+    client::{Client, Traffic, Until},
+    context::Context,
+    pairs::Spread,
+    report::Table,
+    server::{Server, root},
+};
+
+/// A write's line in the journal is about as long.
+const RECORD_BYTES: usize = 200;
+
+const TOKEN: &str = "bench";
+
+/// What is on a disk that does not sync.
+const MEMORY: &str = "/dev/shm";
+
+/// Measures writes a second. They are wall-clock rates: the disk decides.
+pub fn measure(context: &Context) -> anyhow::Result<()> {
+    in_the_store(context)?;
+    over_http(context)?;
+    readers_meanwhile(context)
+}
+
+/// A way to write, and the rates that it reached.
+struct Way<'a> {
+    name: String,
+    rate: Box<dyn Fn() -> anyhow::Result<f64> + 'a>,
+    rates: Vec<f64>,
+}
+
+fn way<'a>(name: &str, rate: impl Fn() -> anyhow::Result<f64> + 'a) -> Way<'a> {
+    Way {
+        name: name.to_owned(),
+        rate: Box::new(rate),
+        rates: Vec::new(),
+    }
+}
+
+/// Lets all ways write in turn, round by round.
+fn take_turns(ways: &mut [Way<'_>], rounds: usize) -> anyhow::Result<()> {
+    for _ in 0..rounds {
+        for way in &mut *ways {
+            way.rates.push((way.rate)()?);
+        }
+    }
+    Ok(())
+}
+
+fn table(title: &str, text: &str, ways: &[Way<'_>], base: usize) -> Table {
+    let head = ["", "writes/s", &format!("× {}", ways[base].name)];
+    let mut table = Table::new(title, text, &head);
+    for way in ways {
+        let ratios = way
+            .rates
+            .iter()
+            .zip(&ways[base].rates)
+            .map(|(one, base)| one / base);
+        table.row([
+            way.name.clone(),
+            Spread::of(way.rates.iter().copied()).show(0),
+            Spread::of(ratios).show(2),
+        ]);
+    }
+    table
+}
+
+fn in_the_store(context: &Context) -> anyhow::Result<()> {
+    let time = context.amount(Duration::from_secs(1), Duration::from_millis(50));
+    let rounds = context.amount(7, 1);
+    let dir = context.dir();
+    let mut ways = vec![
+        way("append + fdatasync", || appends(dir, 1, time)),
+        way("64 appends + fdatasync", || appends(dir, 64, time)),
+        way("store, 1 writer", || in_store(context, dir, 1, time)),
+        way("store, 8 writers", || in_store(context, dir, 8, time)),
+        way("store, 64 writers", || in_store(context, dir, 64, time)),
+        way("store, 256 writers", || in_store(context, dir, 256, time)),
+    ];
+    let script = root().join("crates/bench/peers/sqlite.py");
+    let python = Command::new("python3")
+        .args(["-c", "import sqlite3"])
+        .output();
+    if python.is_ok_and(|output| output.status.success()) {
+        ways.insert(
+            2,
+            way("SQLite (WAL, synchronous=FULL), 1 writer", move || {
+                sqlite(&script, dir, time)
+            }),
+        );
+    } else {
+        context.skip("SQLite", "apt-get install python3");
+    }
+    take_turns(&mut ways, rounds)?;
+    let text = format!(
+        "Appends of {RECORD_BYTES} bytes to a growing file are the disk's limit; SQLite is driven \
+         by Python's module."
+    );
+    context.add(table("Durable writes in the store", &text, &ways, 0));
+    Ok(())
+}
+
+/// Records a second, `group` for each sync.
+#[expect(clippy::cast_precision_loss, reason = "counts of writes are small")]
+fn appends(dir: &Path, group: usize, time: Duration) -> anyhow::Result<f64> {
+    let mut file = File::create(dir.join("appends"))?;
+    let bytes = vec![b'x'; RECORD_BYTES * group];
+    let began = Instant::now();
+    let mut records = 0;
+    while began.elapsed() < time {
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        records += group;
+    }
+    Ok(records as f64 / began.elapsed().as_secs_f64())
+}
+
+fn sqlite(script: &Path, dir: &Path, time: Duration) -> anyhow::Result<f64> {
+    let dir = tempfile::tempdir_in(dir)?;
+    let output = Command::new("python3")
+        .arg(script)
+        .arg(dir.path().join("posts.db"))
+        .arg(time.as_secs_f64().to_string())
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    text.trim()
+        .parse()
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Writes a second that so many writers reach, each waiting for its own.
+#[expect(clippy::cast_precision_loss, reason = "counts of writes are small")]
+fn in_store(context: &Context, dir: &Path, writers: usize, time: Duration) -> anyhow::Result<f64> {
+    let dir = tempfile::tempdir_in(dir)?;
+    let path = dir.path().join("db.json");
+    // The store's thread stays on the core where it is made.
+    context.cores.on_server(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        let store = Store::<Post>::open_writable(WriteLock::take(&path)?)?;
+        let (written, took) = runtime.block_on(async {
+            let store = Arc::new(store);
+            let began = Instant::now();
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..writers {
+                let store = Arc::clone(&store);
+                tasks.spawn(async move {
+                    let mut written = 0;
+                    while began.elapsed() < time {
+                        let post = json!({"thread": 1, "text": "x".repeat(50), "user": 1});
+                        let post = post.as_object().cloned().unwrap_or_default();
+                        store.create(post).await?;
+                        written += 1;
+                    }
+                    anyhow::Ok(written)
+                });
+            }
+            let mut written = 0_usize;
+            while let Some(task) = tasks.join_next().await {
+                written += task??;
+            }
+            let took = began.elapsed();
+            ensure!(
+                store.status().await.records == written,
+                "not all writes are there"
+            );
+            store.close().await;
+            anyhow::Ok((written, took))
+        })?;
+        Ok(written as f64 / took.as_secs_f64())
+    })?
+}
+
+/// A service that writes to a new file in `dir`.
+fn writable(context: &Context, dir: &Path) -> anyhow::Result<(Server, TempDir)> {
+    let dir = tempfile::tempdir_in(dir)?;
+    let server = context.ours_with("ours", "posts", &dir.path().join("db.json"), |command| {
+        command.env("WRITE_TOKEN", TOKEN);
+    })?;
+    Ok((server, dir))
+}
+
+/// A request that creates a post.
+fn post(target: &str) -> Vec<u8> {
+    let body = json!({"thread": 1, "text": "x".repeat(50), "user": 1}).to_string();
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+fn over_http(context: &Context) -> anyhow::Result<()> {
+    let time = context.amount(Duration::from_secs(1), Duration::from_millis(50));
+    let (disk, _disk_dir) = writable(context, context.dir())?;
+    let (memory, _memory_dir) = writable(context, Path::new(MEMORY))?;
+    let empty = context.dir().join("empty.json");
+    fs::write(&empty, "{\"posts\":[]}")?;
+    let json_server = context.json_server(&empty)?;
+    let rate = |server: &Server, target: &str, connections| {
+        let traffic = Traffic::new(&[post(target)], connections, 1, 201);
+        let outcome = Client::connect(server.addr, &traffic)?.run(Until::Elapsed(time))?;
+        server.forget_output()?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of writes are small")]
+        Ok(outcome.requests as f64 / outcome.elapsed.as_secs_f64())
+    };
+    let rate = &rate;
+    let (disk, memory) = (&disk, &memory);
+    for connections in [1, 8, 64, 256] {
+        let mut ways = vec![
+            way("ours, not synced (tmpfs)", || {
+                rate(memory, "/api/posts", connections)
+            }),
+            way("ours", || rate(disk, "/api/posts", connections)),
+        ];
+        if let Some(server) = json_server.as_ref().filter(|_| connections <= 64) {
+            let name = "json-server, not synced";
+            ways.push(way(name, || rate(server, "/posts", connections)));
+        }
+        take_turns(&mut ways, context.amount(7, 1))?;
+        let title = format!("Durable writes over HTTP, {connections} at a time");
+        context.add(table(&title, "", &ways, 0));
+    }
+    Ok(())
+}
+
+fn readers_meanwhile(context: &Context) -> anyhow::Result<()> {
+    let time = context.amount(Duration::from_secs(1), Duration::from_millis(50));
+    let (server, _dir) = writable(context, context.dir())?;
+    let reads = Traffic::new(&[crate::client::get("/api/posts?limit=20", "")], 4, 1, 200);
+    let writes = Traffic::new(&[post("/api/posts")], 64, 1, 201);
+    let (mut alone, mut meanwhile) = (Vec::new(), Vec::new());
+    for _ in 0..context.amount(7, 1) {
+        let p99 = || {
+            let outcome = Client::connect(server.addr, &reads)?.run(Until::Elapsed(time))?;
+            anyhow::Ok(outcome.quantile(0.99).as_secs_f64() * 1e6)
+        };
+        alone.push(p99()?);
+        let addr = server.addr;
+        let both = std::thread::scope(|scope| {
+            let writing = scope.spawn(|| Client::connect(addr, &writes)?.run(Until::Elapsed(time)));
+            let during = p99();
+            match writing.join() {
+                Ok(written) => written.and(during),
+                Err(_) => anyhow::bail!("the writers' thread panicked"),
+            }
+        })?;
+        meanwhile.push(both);
+        server.forget_output()?;
+    }
+    let ratio = Spread::of(
+        meanwhile
+            .iter()
+            .zip(&alone)
+            .map(|(with, without)| with / without),
+    );
+    let mut table = Table::new(
+        "Readers while 64 writers write",
+        "p99 of four connections that read 20 posts; writers and readers share the clients' core.",
+        &["", "p99 µs", "× alone"],
+    );
+    table.row([
+        "alone".to_owned(),
+        Spread::of(alone).show(0),
+        "1".to_owned(),
+    ]);
+    table.row([
+        "meanwhile".to_owned(),
+        Spread::of(meanwhile).show(0),
+        ratio.show(2),
+    ]);
+    context.add(table);
+    Ok(())
+}
