@@ -27,10 +27,10 @@ pub(crate) fn prepare(config: &Config) -> anyhow::Result<Option<(WriteLock, Toke
             tracing::warn!(%error, "serving read-only in spite of the write token");
             Ok(None)
         }
-        Err(error) => Err(error.into()),
-        Ok(lock) => {
-            check_outlives_task(lock.path())?;
-            Ok(Some((lock, token)))
+        result => {
+            // Before any other error: that it is the wrong place comes first.
+            check_outlives_task(&config.db)?;
+            Ok(Some((result?, token)))
         }
     }
 }
@@ -38,7 +38,8 @@ pub(crate) fn prepare(config: &Config) -> anyhow::Result<Option<(WriteLock, Toke
 /// A task's own file system ends with the task, and its writes with it.
 fn check_outlives_task(path: &Path) -> anyhow::Result<()> {
     let in_task = TASK_METADATA.iter().any(|name| env::var_os(name).is_some());
-    if in_task && mount_point(path)? == Path::new("/") {
+    let real = path.canonicalize().or_else(|_| std::path::absolute(path))?;
+    if in_task && mount_point(&real)? == Path::new("/") {
         bail!(
             "{} would be lost with this ECS task; mount a volume and name the file there with \
              --db or DB_PATH, or take the write token away to serve read-only",

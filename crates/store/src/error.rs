@@ -19,12 +19,12 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {cause}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The journal is damaged.
     #[error("{path}, {error}; restore it and the file it belongs to from a backup, or, {}", ways_out(.path, .error), path = .path.display())]
@@ -61,12 +61,12 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file cannot be written.
-    #[error("cannot write {}: {source}; give this user the directory, or start without a write token to read alone", .path.display())]
+    #[error("cannot write {}: {cause}; give this user the directory, or start without a write token to read alone", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The file is not a collection of the model's records.
     #[error("{}, {fault}; mend the file and start again", .path.display())]

@@ -37,12 +37,12 @@ impl WriteLock {
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 return Err(OpenError::ReadOnlyFileSystem { path });
             }
-            Err(source) => return Err(OpenError::Write { path: at, source }),
+            Err(cause) => return Err(OpenError::Write { path: at, cause }),
         };
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path }),
-            Err(TryLockError::Error(source)) => Err(OpenError::Write { path: at, source }),
+            Err(TryLockError::Error(cause)) => Err(OpenError::Write { path: at, cause }),
         }
     }
 
@@ -55,9 +55,9 @@ impl WriteLock {
 
 /// The file itself, so that a link to it is not what gets replaced.
 fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
-    let read = |source| OpenError::Read {
+    let read = |cause| OpenError::Read {
         path: path.to_owned(),
-        source,
+        cause,
     };
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

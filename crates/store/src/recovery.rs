@@ -98,14 +98,14 @@ pub(crate) fn look<M: Model>(
 pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovered<M>, OpenError> {
     let read = |path: &Path| {
         let read = disk.read(path);
-        read.map_err(|source| OpenError::Read {
+        read.map_err(|cause| OpenError::Read {
             path: path.to_owned(),
-            source,
+            cause,
         })
     };
-    let cannot_read = |source| OpenError::Read {
+    let cannot_read = |cause| OpenError::Read {
         path: path.to_owned(),
-        source,
+        cause,
     };
     let version = disk.version(path).map_err(cannot_read)?;
     let bytes = read(path)?;

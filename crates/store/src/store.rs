@@ -102,9 +102,9 @@ impl<M: Model> Store<M> {
             let spawned = thread::Builder::new()
                 .name("store-writer".to_owned())
                 .spawn(move || writer.run(&messages));
-            spawned.map_err(|source| OpenError::Write {
+            spawned.map_err(|cause| OpenError::Write {
                 path: path.to_owned(),
-                source,
+                cause,
             })?;
         }
         Ok(Self {

@@ -160,9 +160,9 @@ impl<M: Model> Writer<M> {
                 shared.refuse(&error);
                 Ok((shared, None))
             }
-            Err(source) => Err(OpenError::Write {
+            Err(cause) => Err(OpenError::Write {
                 path: path.to_owned(),
-                source,
+                cause,
             }),
         }
     }

@@ -55,8 +55,19 @@ fn in_a_task_a_file_without_a_volume_is_refused() {
 }
 
 #[test]
+fn in_a_task_the_volume_is_named_before_permissions() {
+    let binary = writable()
+        .env("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
+        .env("DB_PATH", "/forum-test-not-permitted.json")
+        .user(65532);
+    let said = refused(&binary);
+    assert!(said.contains("mount a volume"), "{said}");
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_is_refused() {
     let binary = writable().db(r#"{"users":[]}"#).user(65532);
     let said = refused(&binary);
-    assert!(said.contains("give this user the directory"), "{said}");
+    assert_eq!(said.matches("give this user the directory").count(), 1);
+    assert_eq!(said.matches("ermission denied").count(), 1, "{said}");
 }
