@@ -19,7 +19,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file cannot be read.
-    #[error("cannot read {}: {cause}", .path.display())]
+    #[error("cannot read {}: {cause}; let this user read it, or name another file with --db or DB_PATH", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum OpenError {
         cause: io::Error,
     },
     /// The file is not a collection of the model's records.
-    #[error("{}, {fault}; mend the file and start again", .path.display())]
+    #[error("{}, {fault}; mend the file, see with verify that it is sound, and start again", .path.display())]
     Document {
         /// The file.
         path: PathBuf,

@@ -3,7 +3,6 @@
 //! Each record's JSON is encoded once, when it is stored; readers get shared
 //! bytes. Look-ups by id and by the members a model indexes do not scan, and
 //! lists are streamed from the same bytes. Knows no HTTP.
-//!
 #![doc = include_str!("../PROOF.md")]
 
 mod batch;

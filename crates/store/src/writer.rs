@@ -71,7 +71,10 @@ impl<M> Shared<M> {
     pub fn refuse(&self, error: &io::Error) {
         let reason = error.to_string();
         if self.refusal.set(reason.clone()).is_ok() {
-            tracing::error!(error = reason, "writes are refused until the next start");
+            tracing::error!(
+                error = reason,
+                "writes are refused; remove the cause, then restart this service"
+            );
         }
     }
 
