@@ -69,7 +69,7 @@ pub enum OpenError {
         cause: io::Error,
     },
     /// The file is not a collection of the model's records.
-    #[error("{}, {fault}; mend the file, see with verify that it is sound, and start again", .path.display())]
+    #[error("{}, {fault}; mend the file and start again", .path.display())]
     Document {
         /// The file.
         path: PathBuf,
