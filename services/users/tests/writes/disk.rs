@@ -147,7 +147,7 @@ fn the_sync_comes_before_the_answer() {
         "needs strace: apt-get install strace"
     );
     let calls = "trace=fdatasync,pwrite64,write,writev,sendto,sendmsg";
-    let traced = ["-f", "-s", "300", "-e", calls, "-o"]
+    let traced = ["-D", "-f", "-s", "300", "-e", calls, "-o"]
         .into_iter()
         .map(Into::into);
     let what = [
