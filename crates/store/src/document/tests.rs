@@ -1,0 +1,157 @@
+use common::{Post, User};
+
+use super::*;
+
+fn texts<M: Model>(state: &State<M>) -> Vec<String> {
+    let text = |id| {
+        state
+            .get(id)
+            .map(|json| String::from_utf8(json.to_vec()).unwrap())
+    };
+    (1..=state.last_id).filter_map(text).collect()
+}
+
+fn refused<M: Model>(text: &str) -> String {
+    Document::<M>::parse(text.as_bytes())
+        .err()
+        .expect("refused")
+        .to_string()
+}
+
+#[test]
+fn what_no_model_knows_is_kept_as_it_is() {
+    let text = r#" { "version": 3, "users" : [
+        { "zeal" : 1.50, "id": 1, "username": "finn", "name": "F", "bio": "", "x": {"b": [1, 2]} } ] } "#;
+    let expected = r#"{"zeal":1.50,"id":1,"username":"finn","name":"F","bio":"","x":{"b":[1,2]}}"#;
+    assert_eq!(
+        texts(&Document::<User>::parse(text.as_bytes()).unwrap().state),
+        [expected]
+    );
+}
+
+#[test]
+fn posts_without_ids_are_numbered_in_file_order() {
+    let text = r#"{"posts":[{"thread":2,"text":"a","user":1},{"thread":1,"text":"b","user":1}]}"#;
+    let expected = [
+        r#"{"id":1,"thread":2,"text":"a","user":1}"#,
+        r#"{"id":2,"thread":1,"text":"b","user":1}"#,
+    ];
+    assert_eq!(
+        texts(&Document::<Post>::parse(text.as_bytes()).unwrap().state),
+        expected
+    );
+}
+
+#[test]
+fn records_may_stand_in_any_order() {
+    let posts = [7, 3, 9, 1].map(|id| format!(r#"{{"id":{id},"thread":1,"text":"t","user":1}}"#));
+    let text = format!(r#"{{"posts":[{}]}}"#, posts.join(","));
+    let state = Document::<Post>::parse(text.as_bytes()).unwrap().state;
+    assert_eq!(texts(&state), [3, 1, 0, 2].map(|at| posts[at].clone()));
+    let key = common::Key::Id(1);
+    assert_eq!(*state.posting(0, &key).unwrap().ids, [1, 3, 7, 9]);
+}
+
+#[test]
+fn a_bad_file_is_refused_with_place_and_expectation() {
+    let user = |members: &str| format!("{{\"users\": [\n  {{{members}}}\n]}}");
+    let fine = r#""username": "finn", "name": "F", "bio": """#;
+    let cases = [
+        (String::new(), "line 1, column 1: EOF while parsing a value"),
+        ("{\"users\": [}".into(), "line 1, column 12: expected value"),
+        (
+            "[]".into(),
+            "line 1, column 1: invalid type: sequence, expected an object with a member \"users\"",
+        ),
+        (
+            "{}".into(),
+            "line 1, column 1: expected a member \"users\" with an array",
+        ),
+        (
+            "{\"users\": {}}".into(),
+            "line 1, column 10: invalid type: map, expected an array of users",
+        ),
+        (
+            "{\"users\": [], \"users\": []}".into(),
+            "line 1, column 21: expected \"users\" only once",
+        ),
+        (
+            "{\"users\": []} x".into(),
+            "line 1, column 15: trailing characters",
+        ),
+        (
+            "{\"users\": [7]}".into(),
+            "line 1, column 12: expected a user (an object)",
+        ),
+        (
+            "{\"users\":\n[[1, \"finn\", \"F\", \"\", null, null]]}".into(),
+            "line 2, column 2: expected a user (an object)",
+        ),
+        (user(fine), "line 2, column 46: missing field `id`"),
+        (
+            user(&format!("\"id\": 0, {fine}")),
+            "line 2, column 10: invalid value: integer `0`, expected an integer from 1 to 9007199254740991",
+        ),
+        (
+            user(&format!("\"id\": \"1\", {fine}")),
+            "line 2, column 12: invalid type: string \"1\", expected an integer",
+        ),
+        (
+            user(&format!("\"id\": 1.5, {fine}")),
+            "line 2, column 12: invalid type: number, expected an integer",
+        ),
+        (
+            user(&format!("\"id\": 1, \"id\": 2, {fine}")),
+            "line 2, column 16: duplicate field `id`",
+        ),
+        (
+            user("\"id\": 1, \"username\": \"Finn\", \"name\": \"é\", \"bio\": \"\""),
+            "line 2, column 30: expected 1 to 32 characters of a-z, 0-9, _ and -",
+        ),
+        (
+            user("\"id\": 1, \"username\": \"finn\", \"name\": \"é\", \"bio\": 7"),
+            "line 2, column 53: invalid type: integer `7`, expected a string",
+        ),
+        (
+            user("\"id\": 1, \"username\": \"finn\", \"name\": \"\", \"bio\": \"\""),
+            "line 2, column 42: expected 1 to 100 characters, got 0",
+        ),
+        (
+            user(&format!("\"id\": 1, {fine}, \"createdAt\": \"yesterday\"")),
+            "expected an RFC 3339 time",
+        ),
+        (
+            user(&format!("\"id\": 1, {fine}, \"x\": \"\\ud800\"")),
+            "hex escape",
+        ),
+        (
+            user(&format!(
+                "\"id\": 1, {fine}}},\n  {{\"id\": 1, {}",
+                fine.replace("finn", "jake")
+            )),
+            "line 3, column 3: expected an id other than 1, which another record has",
+        ),
+        (
+            user(&format!("\"id\": 1, {fine}}},\n  {{\"id\": 2, {fine}")),
+            "line 3, column 3: expected a username that user 1 does not have",
+        ),
+    ];
+    for (text, expected) in cases {
+        let got = refused::<User>(&text);
+        assert!(
+            got.contains(expected),
+            "{text}\n  got      {got}\n  expected {expected}"
+        );
+    }
+    let mixed =
+        r#"{"posts":[{"thread":2,"text":"a","user":1},{"id":5,"thread":1,"text":"b","user":1}]}"#;
+    assert_eq!(
+        refused::<Post>(mixed),
+        "line 1, column 44: expected either every record with an id or none"
+    );
+    let binary = Document::<User>::parse(b"{\"users\": [\n\xff]}")
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(binary, "line 2, column 1: expected UTF-8");
+}
