@@ -23,7 +23,10 @@ mod server;
 mod sizes;
 mod writes;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -56,6 +59,10 @@ struct Arguments {
     #[arg(long, default_value_t = 21)]
     rounds: usize,
 
+    /// Another build of the users service, to be measured beside this one
+    #[arg(long, value_name = "FILE")]
+    other: Option<PathBuf>,
+
     /// Where the report goes [default: this crate's directory]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -83,9 +90,9 @@ enum Question {
 }
 
 impl Question {
-    fn ask(self, context: &Context) -> anyhow::Result<()> {
+    fn ask(self, context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
         match self {
-            Self::Requests => requests::measure(context),
+            Self::Requests => requests::measure(context, other),
             Self::Footprint => footprint::measure(context),
             Self::Sizes => sizes::measure(context),
             Self::Writes => writes::measure(context),
@@ -106,7 +113,7 @@ fn main() -> anyhow::Result<()> {
     let load = machine::load_average();
     for question in Question::value_variants() {
         if arguments.only.is_empty() || arguments.only.contains(question) {
-            question.ask(&context)?;
+            question.ask(&context, arguments.other.as_deref())?;
         }
     }
     let head = format!(

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use crate::{
     answers::Answer,
     context::Context,
-    server::{Listens, Server, binary, free_port, ours, root},
+    server::{Listens, Server, binary, free_port, root},
 };
 
 impl Context {
@@ -29,8 +29,17 @@ impl Context {
         db: &Path,
         set: impl FnOnce(&mut Command),
     ) -> anyhow::Result<Server> {
-        let mut command = ours(service, db)?;
+        let mut command = service_on(&binary(service)?, db);
         set(&mut command);
+        self.serving(name, command)
+    }
+
+    /// A service from another build.
+    pub fn service(&self, name: &'static str, build: &Path, db: &Path) -> anyhow::Result<Server> {
+        self.serving(name, service_on(build, db))
+    }
+
+    fn serving(&self, name: &'static str, mut command: Command) -> anyhow::Result<Server> {
         let server = self.start(name, &mut command, Listens::Announced)?;
         server.ready()?;
         Ok(server)
@@ -197,4 +206,14 @@ impl Context {
         }
         found
     }
+}
+
+/// A service's binary on this file.
+fn service_on(build: &Path, db: &Path) -> Command {
+    let mut command = Command::new(build);
+    command
+        .env_clear()
+        .args(["--host", "127.0.0.1", "--port", "0", "--db"])
+        .arg(db);
+    command
 }

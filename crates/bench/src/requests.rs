@@ -1,5 +1,7 @@
 //! What a request costs with the data that a service is shipped with.
 
+use std::path::Path;
+
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
@@ -16,12 +18,14 @@ const RECORD: &str = "/api/users/1";
 
 /// The small list, one record and what the client has already, on one
 /// connection and on many; pipelined; and what the access log costs.
-pub fn measure(context: &Context) -> anyhow::Result<()> {
+pub fn measure(context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
     let db = root().join("services/users/db.json");
     let ours = context.ours("users", &db)?;
     let quiet = context.ours_with("ours, no access log", "users", &db, |command| {
         command.env("RUST_LOG", "info,access=off");
     })?;
+    let other = other.map(|build| context.service("ours, other build", build, &db));
+    let other = other.transpose()?;
     let (list, record) = (
         Answer::ask(ours.addr, LIST, "")?,
         Answer::ask(ours.addr, RECORD, "")?,
@@ -32,8 +36,9 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
     let nginx = context.nginx_files(&[(LIST, &list.body), (RECORD, &record.body)])?;
     let koa = context.koa("users", &db)?;
     let json_server = context.json_server(&db)?;
-    let bare = [&ours, &quiet, &bare_hyper, &bare_axum];
-    let mut all = bare.to_vec();
+    let mut all = vec![&ours, &quiet];
+    all.extend(other.as_ref());
+    all.extend([&bare_hyper, &bare_axum]);
     all.extend(nginx.as_ref());
     let cheap = all.clone();
     all.extend(koa.as_ref().into_iter().chain(json_server.as_ref()));

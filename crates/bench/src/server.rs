@@ -172,13 +172,3 @@ pub fn root() -> PathBuf {
         .unwrap_or(Path::new("."))
         .to_owned()
 }
-
-/// One of our services on this file, with more arguments.
-pub fn ours(service: &str, db: &Path) -> anyhow::Result<Command> {
-    let mut command = Command::new(binary(service)?);
-    command
-        .env_clear()
-        .args(["--host", "127.0.0.1", "--port", "0", "--db"])
-        .arg(db);
-    Ok(command)
-}
