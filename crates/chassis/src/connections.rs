@@ -55,6 +55,11 @@ impl Activity {
         self.count(usize::MAX);
     }
 
+    /// Whether a request's answer is not wholly handed to the connection.
+    pub fn answering(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
     /// Only the connection's own task counts, so that no other addition is lost.
     fn count(&self, requests: usize) {
         let in_flight = self.in_flight.load(Relaxed);

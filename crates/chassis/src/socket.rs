@@ -27,7 +27,7 @@ const STALL_BYTES: usize = 64 * 1024;
 const WRITE_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes that are held back at most.
-const HELD_BYTES_MAX: usize = 16 * 1024;
+const HELD_BYTES_MAX: usize = 32 * 1024;
 
 /// A socket that notes when its client does not keep up with reading, and ends
 /// when it falls too far behind.
@@ -116,8 +116,11 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Blocked, it is tried again when the socket can be written: this task is woken for both.
-        if let Poll::Ready(Err(error)) = self.poll_send(cx) {
+        // The answer to a request that is being answered goes with the others. Blocked, it is
+        // tried again when the socket can be written: this task is woken for both.
+        if !self.activity.answering()
+            && let Poll::Ready(Err(error)) = self.poll_send(cx)
+        {
             return Poll::Ready(Err(error));
         }
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
