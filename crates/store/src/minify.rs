@@ -1,5 +1,7 @@
 //! JSON without white space.
 
+use memchr::memchr2;
+
 /// Levels of nesting that a record may have; `serde_json` reads no more than 128.
 pub(crate) const DEPTH_MAX: usize = 100;
 
@@ -13,15 +15,20 @@ pub(crate) struct TooDeep;
 /// Nothing else changes: members keep their order, numbers and texts their
 /// spelling, so that what nobody here understands survives as it is.
 pub(crate) fn minify(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
+    let json = json.as_bytes();
     let mut depth = 0;
-    let mut rest = json.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => {}
+    // What lies between two runs of white space is copied in one piece.
+    let (mut from, mut at) = (0, 0);
+    while at < json.len() {
+        match json[at] {
+            b' ' | b'\t' | b'\r' | b'\n' => {
+                out.extend_from_slice(&json[from..at]);
+                at += 1;
+                from = at;
+                continue;
+            }
             b'"' => {
-                let length = string_length(rest);
-                out.extend_from_slice(&rest[..length]);
-                rest = &rest[length..];
+                at += string_length(&json[at..]);
                 continue;
             }
             b'{' | b'[' => {
@@ -29,28 +36,25 @@ pub(crate) fn minify(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
                 if depth > DEPTH_MAX {
                     return Err(TooDeep);
                 }
-                out.push(byte);
             }
-            b'}' | b']' => {
-                depth -= 1;
-                out.push(byte);
-            }
-            _ => out.push(byte),
+            b'}' | b']' => depth -= 1,
+            _ => {}
         }
-        rest = tail;
+        at += 1;
     }
+    out.extend_from_slice(&json[from..]);
     Ok(())
 }
 
 /// Bytes of the string literal that `json` begins with, both quotes counted.
 fn string_length(json: &[u8]) -> usize {
     let mut at = 1;
-    while at < json.len() {
-        match json[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    while let Some(found) = json.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if json[at] == b'"' {
+            return at + 1;
         }
+        at += 2;
     }
     json.len()
 }

@@ -81,24 +81,60 @@ impl Rows {
     }
 
     pub fn next(&mut self, pages: &Pages) -> Option<Place> {
-        match &mut self.source {
-            Source::Run { next, left } => {
-                *left = left.checked_sub(1)?;
-                let place = (*next)?;
-                *next = if self.descending {
-                    pages.previous(place)
-                } else {
-                    pages.next(place)
-                };
-                Some(place)
-            }
+        let place = match &self.source {
+            Source::Run { left: 0, .. } => None,
+            Source::Run { next, .. } => *next,
             Source::Picked { ids, left } => {
+                let mut left = left.clone();
                 let at = if self.descending {
                     left.next_back()
                 } else {
                     left.next()
-                }?;
-                pages.find(ids[at])
+                };
+                at.and_then(|at| pages.find(ids[at]))
+            }
+        };
+        self.skip(pages);
+        place
+    }
+
+    /// Where the next records lie: up to `most`, and none behind the end of a page.
+    pub fn places(&self, pages: &Pages, most: usize) -> Vec<Place> {
+        match &self.source {
+            Source::Run { next, left } => {
+                let behind = |place: &Place| {
+                    let behind = behind(pages, *place, self.descending);
+                    behind.filter(|behind| behind.page == place.page)
+                };
+                std::iter::successors(*next, behind)
+                    .take(most.min(*left))
+                    .collect()
+            }
+            Source::Picked { ids, left } => {
+                let ids = &ids[left.clone()];
+                let find = |id: &u64| pages.find(*id);
+                if self.descending {
+                    ids.iter().rev().take(most).filter_map(find).collect()
+                } else {
+                    ids.iter().take(most).filter_map(find).collect()
+                }
+            }
+        }
+    }
+
+    /// Passes over the next record.
+    pub fn skip(&mut self, pages: &Pages) {
+        let descending = self.descending;
+        match &mut self.source {
+            Source::Run { next, left } => {
+                *left = left.saturating_sub(1);
+                *next = next.and_then(|place| behind(pages, place, descending));
+            }
+            Source::Picked { left, .. } if descending => {
+                left.next_back();
+            }
+            Source::Picked { left, .. } => {
+                left.next();
             }
         }
     }
@@ -125,5 +161,14 @@ impl Rows {
             *left -= pages.page(page).map_or(0, |page| page.ids().len() - slot);
             *next = pages.first_of(page + 1);
         }
+    }
+}
+
+/// The place that comes after this one in a list.
+fn behind(pages: &Pages, place: Place, descending: bool) -> Option<Place> {
+    if descending {
+        pages.previous(place)
+    } else {
+        pages.next(place)
     }
 }

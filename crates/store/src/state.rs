@@ -88,15 +88,24 @@ impl<M: Model> State<M> {
         for (index, keys) in M::INDEXES.iter().zip(&mut self.indexes) {
             keys.insert(index.key(record), id, summary);
         }
+        self.count(id, summary);
+    }
+
+    fn count(&mut self, id: u64, summary: Summary) {
         self.summary.add(summary);
         self.last_id = self.last_id.max(id);
     }
 }
 
+/// Records that are put into an index at a time while loading.
+const INDEXED_AT_A_TIME: usize = 64;
+
 /// Fills a state from records in id order, without rewriting a page for each.
 pub(crate) struct Loader<M> {
     state: State<M>,
     page: PageBuilder,
+    /// What is still to be put into each index.
+    unindexed: Vec<Vec<(Key, u64, Summary)>>,
 }
 
 impl<M: Model> Loader<M> {
@@ -104,10 +113,12 @@ impl<M: Model> Loader<M> {
         Self {
             state: State::new(),
             page: PageBuilder::new(),
+            unindexed: M::INDEXES.iter().map(|_| Vec::new()).collect(),
         }
     }
 
-    /// The records so far, but for the page that is being filled.
+    /// The records so far, but for the page that is being filled and for
+    /// indexes that are not unique.
     pub fn state(&self) -> &State<M> {
         &self.state
     }
@@ -120,10 +131,20 @@ impl<M: Model> Loader<M> {
         }
         let summary = Summary::of(json);
         self.page.push(id, json);
-        self.state.account(id, summary, record);
+        self.state.count(id, summary);
+        let indexes = self.state.indexes.iter_mut().zip(&mut self.unindexed);
+        for (index, (keys, unindexed)) in M::INDEXES.iter().zip(indexes) {
+            unindexed.push((index.key(record), id, summary));
+            if index.unique() || unindexed.len() >= INDEXED_AT_A_TIME {
+                keys.insert_all(unindexed);
+            }
+        }
     }
 
     pub fn finish(mut self) -> State<M> {
+        for (keys, unindexed) in self.state.indexes.iter_mut().zip(&mut self.unindexed) {
+            keys.insert_all(unindexed);
+        }
         Arc::make_mut(&mut self.state.pages).extend(self.page.finish());
         for keys in &mut self.state.indexes {
             keys.shrink();
