@@ -6,19 +6,14 @@ use axum::http::HeaderMap;
 use common::Model;
 use store::Store;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tower_http::catch_panic::CatchPanic;
 
 use crate::{
     auth::Token,
     lifecycle::{Lifecycle, Phase},
     log::Sink,
     metrics::Metrics,
-    observe,
     problem::ProblemDetails,
 };
-
-/// Answers requests; a handler that panics gives the client a problem.
-pub(crate) type Router = CatchPanic<axum::Router, observe::Panicked>;
 
 /// A service, as its binary describes it.
 #[derive(Debug, Clone, Copy)]

@@ -1,14 +1,20 @@
 //! The routes of a collection.
 
 use axum::{
-    body::Body,
-    extract::{FromRequestParts, RawPathParams, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
+    body::{Body, HttpBody},
+    extract::FromRequestParts,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts,
+    },
 };
 use common::{Id, InvalidId, Key, Model, Problem};
+use percent_encoding::percent_decode_str;
 use store::Filter;
 
-use crate::{app::App, conditional, list_body::ListBody, problem::ProblemDetails, query};
+use crate::{
+    app::App, conditional, list_body::ListBody, observe::without_slash, problem::ProblemDetails,
+    query,
+};
 
 /// What a handler answers.
 pub(crate) type Answer = Result<Response<Body>, ProblemDetails>;
@@ -20,23 +26,37 @@ const HEADERS: usize = 8;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// `GET /api/{collection}`: 200 with an array, 304; 400 for a parameter that cannot be.
-pub(crate) async fn list<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
-    answer_list(&app, &request.into_parts().0, None).await
+/// What a route of the collection answers to `GET` and `HEAD`.
+#[derive(Clone, Copy)]
+pub(crate) enum Read {
+    /// `/api/{collection}`: 200 with an array, 304; 400 for a parameter that cannot be.
+    List,
+    /// `/api/{collection}/{name}/{id}`: the same with the records whose member with this
+    /// index is the id in the path.
+    ListBy(usize),
+    /// `/api/{collection}/{id}`: 200 with the record, 304; 400 for what is no id, 404.
+    Record,
 }
 
-/// `GET /api/{collection}/{filter}/{id}`: the list of the records whose member
-/// with the index `I` is the id in the path.
-pub(crate) async fn list_by<M: Model, const I: usize>(
-    State(app): State<App<M>>,
-    PathId(id): PathId<M>,
-    request: Request,
-) -> Answer {
-    let filter = Filter {
-        index: I,
-        key: Key::Id(id.get()),
-    };
-    answer_list(&app, &request.into_parts().0, Some(filter)).await
+impl Read {
+    pub async fn answer<M: Model>(self, app: &App<M>, request: Parts) -> Answer {
+        let mut response = match self {
+            Self::List => answer_list(app, &request, None).await,
+            Self::ListBy(index) => {
+                let PathId(id) = PathId::<M>::of(request.uri.path())?;
+                let key = Key::Id(id.get());
+                answer_list(app, &request, Some(Filter { index, key })).await
+            }
+            Self::Record => answer_record(app, &request).await,
+        }?;
+        if request.method == Method::HEAD && response.status() == StatusCode::OK {
+            let length = response.body().size_hint().exact().map(HeaderValue::from);
+            let length = length.map(|length| (header::CONTENT_LENGTH, length));
+            response.headers_mut().extend(length);
+            *response.body_mut() = Body::empty();
+        }
+        Ok(response)
+    }
 }
 
 async fn answer_list<M: Model>(app: &App<M>, request: &Parts, filter: Option<Filter>) -> Answer {
@@ -58,16 +78,11 @@ async fn answer_list<M: Model>(app: &App<M>, request: &Parts, filter: Option<Fil
     Ok(response)
 }
 
-/// `GET /api/{collection}/{id}`: 200 with the record, 304; 400 for what is no id, 404.
-pub(crate) async fn record<M: Model>(
-    State(app): State<App<M>>,
-    PathId(id): PathId<M>,
-    request: Request,
-) -> Answer {
-    let request = request.into_parts().0;
+async fn answer_record<M: Model>(app: &App<M>, request: &Parts) -> Answer {
+    let PathId(id) = PathId::of(request.uri.path())?;
     let record = app.store()?.get(id).await.ok_or_else(|| absent(id))?;
     Ok(conditional(
-        &request,
+        request,
         conditional::etag(record.digest),
         || record.json.into(),
     ))
@@ -94,22 +109,23 @@ fn conditional(request: &Parts, etag: HeaderValue, body: impl FnOnce() -> Body) 
     response
 }
 
-/// The id in the path.
+/// The id that a path ends with.
 pub(crate) struct PathId<M>(pub Id<M>);
 
-impl<M: Model, S: Send + Sync> FromRequestParts<S> for PathId<M> {
+impl<M: Model> PathId<M> {
+    fn of(path: &str) -> Result<Self, ProblemDetails> {
+        let segment = without_slash(path).rsplit('/').next().unwrap_or_default();
+        let id = percent_decode_str(segment).decode_utf8().ok();
+        let id = id.and_then(|id| id.parse().ok());
+        id.map(Self)
+            .ok_or_else(|| ProblemDetails::new(Problem::InvalidId, InvalidId.to_string()))
+    }
+}
+
+impl<M: Model, S: Sync> FromRequestParts<S> for PathId<M> {
     type Rejection = ProblemDetails;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemDetails> {
-        let invalid = || ProblemDetails::new(Problem::InvalidId, InvalidId.to_string());
-        let params = RawPathParams::from_request_parts(parts, state)
-            .await
-            .map_err(|_| invalid())?;
-        let (_, id) = params.iter().next().ok_or_else(invalid)?;
-        if id.is_empty() {
-            // The router takes what stands between two slashes for a segment.
-            return Err(ProblemDetails::no_route(parts.uri.path()));
-        }
-        id.parse().map(|id| Self(id)).map_err(|_| invalid())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemDetails> {
+        Self::of(parts.uri.path())
     }
 }

@@ -19,8 +19,8 @@ use axum::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use tower::Service;
 use tower_http::catch_panic::ResponseForPanic;
-use tower_service::Service;
 
 use crate::{
     connections::Activity,
@@ -46,7 +46,8 @@ const LOGGED_BYTES_MAX: usize = 512;
 /// Watches over every request that `S` answers.
 #[derive(Clone)]
 pub struct Observe<S> {
-    inner: S,
+    /// Answers the requests of each route.
+    answers: Arc<[S]>,
     shared: Arc<Shared>,
     /// The address of who connected, as the log writes it.
     peer: Arc<str>,
@@ -78,9 +79,9 @@ impl ResponseForPanic for Panicked {
 }
 
 impl<S> Observe<S> {
-    pub(crate) fn new(inner: S, shared: Shared) -> Self {
+    pub(crate) fn new(answers: Vec<S>, shared: Shared) -> Self {
         Self {
-            inner,
+            answers: answers.into(),
             shared: Arc::new(shared),
             peer: Arc::default(),
             activity: Arc::new(Activity::new(Instant::now())),
@@ -88,12 +89,9 @@ impl<S> Observe<S> {
     }
 
     /// The same for one connection.
-    pub(crate) fn for_connection(&self, peer: SocketAddr, activity: Arc<Activity>) -> Self
-    where
-        S: Clone,
-    {
+    pub(crate) fn for_connection(&self, peer: SocketAddr, activity: Arc<Activity>) -> Self {
         Self {
-            inner: self.inner.clone(),
+            answers: Arc::clone(&self.answers),
             shared: Arc::clone(&self.shared),
             peer: peer.ip().to_string().into(),
             activity,
@@ -132,8 +130,8 @@ where
 
     fn call(&self, request: Request<B>) -> Self::Future {
         let exchange = Exchange::begin(self, &request);
-        // A router is always ready.
-        let answer = self.inner.clone().call(request);
+        // It is always ready.
+        let answer = self.answers[exchange.route].clone().call(request);
         Observed {
             answer,
             exchange: Some(exchange),
@@ -177,12 +175,6 @@ impl Exchange {
         } = observe;
         activity.request_began();
         shared.metrics.in_flight.inc();
-        let path = request.uri().path();
-        // One trailing slash is tolerated, as in the router.
-        let path = path
-            .strip_suffix('/')
-            .filter(|path| !path.is_empty())
-            .unwrap_or(path);
         let (mut request_id, mut forwarded_for) = (None, None);
         let (mut traceparent, mut amzn_trace_id) = (None, None);
         // In one pass: looking up each takes longer.
@@ -206,7 +198,7 @@ impl Exchange {
             uri: request.uri().clone(),
             route: shared
                 .paths
-                .at(path)
+                .at(without_slash(request.uri().path()))
                 .map_or(shared.routes.len() - 1, |route| *route.value),
             peer: Arc::clone(peer),
             request_id: RequestId::new(request_id),
@@ -322,6 +314,14 @@ impl Drop for Exchange {
         );
         self.activity.request_ended(now);
     }
+}
+
+/// The path, but for one trailing slash, which is tolerated.
+pub(crate) fn without_slash(path: &str) -> &str {
+    let without = path.strip_suffix('/');
+    without
+        .filter(|without| !matches!(*without, "" | "/"))
+        .unwrap_or(path)
 }
 
 fn cut(value: &HeaderValue) -> &[u8] {

@@ -1,6 +1,7 @@
 //! Serves connections until the service stops.
 
 use std::{
+    convert::Infallible,
     io::ErrorKind,
     net::SocketAddr,
     pin::pin,
@@ -8,7 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::server::conn::http1;
+use axum::{
+    BoxError,
+    http::{Request, Response},
+};
+use bytes::Bytes;
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWriteExt,
@@ -18,7 +25,6 @@ use tokio::{
 };
 
 use crate::{
-    app::Router,
     config::Limits,
     connections::{Connections, Place},
     head::Judge,
@@ -45,12 +51,17 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 
 /// Serves connections from `listener` until the lifecycle reaches its last
 /// phase, and then finishes what is in flight.
-pub(crate) async fn serve(
+pub(crate) async fn serve<S, R>(
     listener: TcpListener,
-    app: Observe<Router>,
+    app: Observe<S>,
     limits: &Limits,
     lifecycle: &Lifecycle,
-) {
+) where
+    Observe<S>: Service<Request<Incoming>, Response = Response<R>, Error = Infallible, Future: Send>
+        + Send
+        + 'static,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let connections = Connections::new(limits.max_connections);
     let mut http = http1::Builder::new();
     http.max_buf_size(BUFFER_BYTES_MAX);
@@ -132,7 +143,11 @@ async fn refuse(mut stream: TcpStream) {
     let _ = timeout(Duration::from_secs(1), stream.write_all(NO_ROOM)).await;
 }
 
-async fn connection(http: http1::Builder, stream: TcpStream, app: Observe<Router>, place: Place) {
+async fn connection<S, R>(http: http1::Builder, stream: TcpStream, app: S, place: Place)
+where
+    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>,
+    R: Body<Data = Bytes, Error: Into<BoxError>> + 'static,
+{
     let io = TokioIo::new(Socket::new(stream, Arc::clone(&place.activity)));
     // Errors are the client's: it went away, or sent what is not HTTP.
     let _ = http.serve_connection(io, Judge(app)).await;

@@ -13,6 +13,6 @@ const SERVICE: Service = Service {
 
 fn main() -> ExitCode {
     chassis::run::<Post>(SERVICE, |routes| {
-        routes.list_by::<0>("in-thread").list_by::<1>("by-user")
+        routes.list_by(0, "in-thread").list_by(1, "by-user")
     })
 }

@@ -78,7 +78,7 @@ pub fn posts() -> Api {
         ids().map(post).collect(),
         &["thread", "user"],
         lists,
-        |routes| routes.list_by::<0>("in-thread").list_by::<1>("by-user"),
+        |routes| routes.list_by(0, "in-thread").list_by(1, "by-user"),
     )
 }
 
