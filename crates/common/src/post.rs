@@ -54,9 +54,9 @@ impl Model for Post {
 
     fn check(member: &str, value: &Value) -> Option<Result<(), String>> {
         match member {
-            "thread" => Some(check::<ThreadId>(value)),
+            "thread" => Some(ThreadId::check(value)),
             "text" => Some(check::<Text<1, 10000>>(value)),
-            "user" => Some(check::<UserId>(value)),
+            "user" => Some(UserId::check(value)),
             _ => None,
         }
     }

@@ -46,7 +46,7 @@ impl Model for Thread {
     fn check(member: &str, value: &Value) -> Option<Result<(), String>> {
         match member {
             "title" => Some(check::<Text<1, 200>>(value)),
-            "createdBy" => Some(check::<UserId>(value)),
+            "createdBy" => Some(UserId::check(value)),
             _ => None,
         }
     }

@@ -98,7 +98,7 @@ fn a_bad_file_is_refused_with_place_and_expectation() {
         ),
         (
             user(&format!("\"id\": 1.5, {fine}")),
-            "line 2, column 12: invalid type: number, expected an integer",
+            "line 2, column 12: invalid type: floating point `1.5`, expected an integer",
         ),
         (
             user(&format!("\"id\": 1, \"id\": 2, {fine}")),
