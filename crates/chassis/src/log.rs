@@ -28,7 +28,7 @@ use crate::log_line::LogLine;
 /// Bytes of log that wait to be written before lines are dropped (and counted).
 const BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long lines are collected before they are written.
+/// How long lines are collected after others were written.
 const COLLECT: Duration = Duration::from_millis(10);
 
 /// Takes log lines. Clones share one buffer.
@@ -118,14 +118,16 @@ impl Shared {
             let buffer = self
                 .changed
                 .wait_while(self.lock(), |buffer| buffer.lines.is_empty());
-            buffer.unwrap_or_else(PoisonError::into_inner).writing = true;
-            thread::sleep(COLLECT);
-            std::mem::swap(&mut lines, &mut self.lock().lines);
+            let mut buffer = buffer.unwrap_or_else(PoisonError::into_inner);
+            buffer.writing = true;
+            std::mem::swap(&mut lines, &mut buffer.lines);
+            drop(buffer);
             // Nobody is left to tell when the log itself cannot be written.
             let _ = output.write_all(&lines).and_then(|()| output.flush());
             lines.clear();
             self.lock().writing = false;
             self.changed.notify_all();
+            thread::sleep(COLLECT);
         }
     }
 }

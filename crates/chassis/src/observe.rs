@@ -48,9 +48,14 @@ const LOGGED_BYTES_MAX: usize = 512;
 pub struct Observe<S> {
     /// Answers the requests of each route.
     answers: Arc<[S]>,
+    connection: Arc<Connection>,
+}
+
+/// What the requests of a connection share.
+struct Connection {
     shared: Arc<Shared>,
     /// The address of who connected, as the log writes it.
-    peer: Arc<str>,
+    peer: String,
     activity: Arc<Activity>,
 }
 
@@ -82,9 +87,11 @@ impl<S> Observe<S> {
     pub(crate) fn new(answers: Vec<S>, shared: Shared) -> Self {
         Self {
             answers: answers.into(),
-            shared: Arc::new(shared),
-            peer: Arc::default(),
-            activity: Arc::new(Activity::new(Instant::now())),
+            connection: Arc::new(Connection {
+                shared: Arc::new(shared),
+                peer: String::new(),
+                activity: Arc::new(Activity::new(Instant::now())),
+            }),
         }
     }
 
@@ -92,9 +99,11 @@ impl<S> Observe<S> {
     pub(crate) fn for_connection(&self, peer: SocketAddr, activity: Arc<Activity>) -> Self {
         Self {
             answers: Arc::clone(&self.answers),
-            shared: Arc::clone(&self.shared),
-            peer: peer.ip().to_string().into(),
-            activity,
+            connection: Arc::new(Connection {
+                shared: Arc::clone(&self.connection.shared),
+                peer: peer.ip().to_string(),
+                activity,
+            }),
         }
     }
 }
@@ -102,13 +111,11 @@ impl<S> Observe<S> {
 /// A request and its answer. Counted and logged when dropped, which is when the
 /// answer's body has been handed over or the client is gone.
 struct Exchange {
-    shared: Arc<Shared>,
-    activity: Arc<Activity>,
+    connection: Arc<Connection>,
     began: Instant,
     method: Method,
     uri: Uri,
     route: usize,
-    peer: Arc<str>,
     request_id: RequestId,
     forwarded_for: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
@@ -129,7 +136,7 @@ where
     type Future = Observed<S::Future>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let exchange = Exchange::begin(self, &request);
+        let exchange = Exchange::begin(&self.connection, &request);
         // It is always ready.
         let answer = self.answers[exchange.route].clone().call(request);
         Observed {
@@ -166,14 +173,9 @@ where
 }
 
 impl Exchange {
-    fn begin<S, B>(observe: &Observe<S>, request: &Request<B>) -> Self {
-        let Observe {
-            shared,
-            activity,
-            peer,
-            ..
-        } = observe;
-        activity.request_began();
+    fn begin<B>(connection: &Arc<Connection>, request: &Request<B>) -> Self {
+        let shared = &connection.shared;
+        connection.activity.request_began();
         shared.metrics.in_flight.inc();
         let (mut request_id, mut forwarded_for) = (None, None);
         let (mut traceparent, mut amzn_trace_id) = (None, None);
@@ -191,8 +193,7 @@ impl Exchange {
             }
         }
         Self {
-            shared: Arc::clone(shared),
-            activity: Arc::clone(activity),
+            connection: Arc::clone(connection),
             began: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -200,7 +201,6 @@ impl Exchange {
                 .paths
                 .at(without_slash(request.uri().path()))
                 .map_or(shared.routes.len() - 1, |route| *route.value),
-            peer: Arc::clone(peer),
             request_id: RequestId::new(request_id),
             forwarded_for: forwarded_for.cloned(),
             traceparent: traceparent.cloned(),
@@ -220,7 +220,7 @@ impl Exchange {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if self.shared.lifecycle.phase() >= Phase::Draining {
+        if self.connection.shared.lifecycle.phase() >= Phase::Draining {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if problem.is_some() {
@@ -239,11 +239,12 @@ impl Exchange {
     fn client(&self) -> &[u8] {
         let forwarded = self.forwarded_for.as_ref().map(HeaderValue::as_bytes);
         let last = forwarded.and_then(|list| list.rsplit(|byte| *byte == b',').next());
-        last.map_or(self.peer.as_bytes(), <[u8]>::trim_ascii)
+        last.map_or(self.connection.peer.as_bytes(), <[u8]>::trim_ascii)
     }
 
     fn log(&self, status: u16, duration: Duration) {
-        let label = self.shared.routes[self.route].label();
+        let shared = &self.connection.shared;
+        let label = shared.routes[self.route].label();
         let quiet = label.starts_with("/health/") || label == "/metrics";
         let level = match status {
             500.. if !quiet => tracing::Level::WARN,
@@ -258,7 +259,7 @@ impl Exchange {
         if !enabled {
             return;
         }
-        let sink = &self.shared.sink;
+        let sink = &shared.sink;
         if sink.human() {
             let (method, uri, bytes) = (&self.method, &self.uri, self.body_bytes);
             let uri: String = uri
@@ -301,7 +302,7 @@ impl Drop for Exchange {
         let duration = now.duration_since(self.began);
         let Shared {
             metrics, routes, ..
-        } = &*self.shared;
+        } = &*self.connection.shared;
         metrics.in_flight.dec();
         if let Some(status) = self.status {
             let route = &routes[self.route];
@@ -312,7 +313,7 @@ impl Drop for Exchange {
                 .map_or(CLIENT_CLOSED_REQUEST, |status| status.as_u16()),
             duration,
         );
-        self.activity.request_ended(now);
+        self.connection.activity.request_ended(now);
     }
 }
 
