@@ -109,7 +109,7 @@ impl<S> Observe<S> {
 }
 
 /// A request and its answer. Counted and logged when dropped, which is when the
-/// answer's body has been handed over or the client is gone.
+/// answer's body has been handed over or the client is gone. Boxed, for it is moved a lot.
 struct Exchange {
     connection: Arc<Connection>,
     began: Instant,
@@ -121,6 +121,8 @@ struct Exchange {
     traceparent: Option<HeaderValue>,
     amzn_trace_id: Option<HeaderValue>,
     status: Option<StatusCode>,
+    /// Sent instead of the answer's body.
+    problem: Option<Bytes>,
     body_bytes: u64,
 }
 
@@ -141,7 +143,7 @@ where
         let answer = self.answers[exchange.route].clone().call(request);
         Observed {
             answer,
-            exchange: Some(exchange),
+            exchange: Some(Box::new(exchange)),
         }
     }
 }
@@ -151,7 +153,7 @@ pin_project! {
     pub struct Observed<F> {
         #[pin]
         answer: F,
-        exchange: Option<Exchange>,
+        exchange: Option<Box<Exchange>>,
     }
 }
 
@@ -206,11 +208,12 @@ impl Exchange {
             traceparent: traceparent.cloned(),
             amzn_trace_id: amzn_trace_id.cloned(),
             status: None,
+            problem: None,
             body_bytes: 0,
         }
     }
 
-    fn answer<R>(mut self, mut response: Response<R>) -> Response<ObservedBody<R>> {
+    fn answer<R>(mut self: Box<Self>, mut response: Response<R>) -> Response<ObservedBody<R>> {
         self.status = Some(response.status());
         let problem = response.extensions_mut().remove::<ProblemDetails>();
         let headers = response.headers_mut();
@@ -227,10 +230,9 @@ impl Exchange {
             // Of the empty body that stood for the problem.
             headers.remove(header::CONTENT_LENGTH);
         }
-        let problem = problem.map(|problem| Bytes::from(problem.json(self.request_id.as_bytes())));
+        self.problem = problem.map(|problem| problem.json(self.request_id.as_bytes()).into());
         response.map(|body| ObservedBody {
             body,
-            problem,
             exchange: self,
         })
     }
@@ -335,9 +337,7 @@ pin_project! {
     pub struct ObservedBody<R> {
         #[pin]
         body: R,
-        // Sent instead of `body`.
-        problem: Option<Bytes>,
-        exchange: Exchange,
+        exchange: Box<Exchange>,
     }
 }
 
@@ -350,7 +350,7 @@ impl<R: Body<Data = Bytes>> Body for ObservedBody<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         let this = self.project();
-        let frame = match this.problem.take() {
+        let frame = match this.exchange.problem.take() {
             Some(problem) => Some(Ok(Frame::data(problem))),
             None => ready!(this.body.poll_frame(cx)),
         };
@@ -361,11 +361,11 @@ impl<R: Body<Data = Bytes>> Body for ObservedBody<R> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.problem.is_none() && self.body.is_end_stream()
+        self.exchange.problem.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.problem {
+        match &self.exchange.problem {
             Some(problem) => SizeHint::with_exact(problem.len() as u64),
             None => self.body.size_hint(),
         }
