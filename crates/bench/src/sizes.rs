@@ -16,7 +16,11 @@ use crate::{
     report::{Table, mib},
     requests::at,
     server::Server,
+    writes::{TOKEN, post},
 };
+
+/// The servers' names, by the size of their collections.
+const NAMES: [&str; 4] = ["smallest", "small", "large", "largest"];
 
 /// A `db.json` as `serde_json` reads it into structs: the yardstick for loading.
 #[derive(Deserialize)]
@@ -33,6 +37,7 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     load(context, &files)?;
     look_up(context, &files)?;
+    write(context, &files)?;
     beside_peers(context, &files)
 }
 
@@ -99,7 +104,6 @@ fn parse(path: &PathBuf, count: u64) -> anyhow::Result<f64> {
 
 /// The same requests to collections of all sizes.
 fn look_up(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
-    const NAMES: [&str; 4] = ["smallest", "small", "large", "largest"];
     let servers: Vec<_> = files
         .iter()
         .zip(NAMES)
@@ -132,6 +136,41 @@ fn look_up(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
         }
     }
     table.rows = rows;
+    context.add(table);
+    Ok(())
+}
+
+/// The same durable writes to collections of all sizes.
+fn write(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
+    let mut servers = Vec::new();
+    for ((count, path), name) in files.iter().zip(NAMES) {
+        let dir = tempfile::tempdir_in(context.dir())?;
+        let db = dir.path().join("db.json");
+        fs::copy(path, &db)?;
+        let server = context.ours_with(name, "posts", &db, |command| {
+            command.env("WRITE_TOKEN", TOKEN);
+        })?;
+        let traffic = Traffic::new(&[post("/api/posts")], 64, 1, 201);
+        servers.push((*count, server, traffic, dir));
+    }
+    let pairs: Vec<_> = servers
+        .iter()
+        .map(|(_, server, traffic, _)| (server, traffic))
+        .collect();
+    let samples = crate::pairs::measure(&pairs, context.effort)?;
+    let mut table = Table::new(
+        "Writes against the size of the collection",
+        "Microseconds of processor time of a POST, 64 connections, and its ratio to that with \
+         the smallest collection; the disk's time is not in it.",
+        &["posts", "µs/write", "×"],
+    );
+    for ((count, ..), of) in servers.iter().zip(&samples) {
+        table.row([
+            count.to_string(),
+            Spread::of(of.iter().map(|sample| sample.cpu_us)).show(2),
+            Spread::ratio(of, &samples[0]).show(2),
+        ]);
+    }
     context.add(table);
     Ok(())
 }

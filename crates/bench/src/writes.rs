@@ -26,7 +26,8 @@ use crate::{
 /// A write's line in the journal is about as long.
 const RECORD_BYTES: usize = 200;
 
-const TOKEN: &str = "bench";
+/// The token of a service that writes.
+pub const TOKEN: &str = "bench";
 
 /// What is on a disk that does not sync.
 const MEMORY: &str = "/dev/shm";
@@ -196,7 +197,7 @@ fn writable(context: &Context, dir: &Path) -> anyhow::Result<(Server, TempDir)> 
 }
 
 /// A request that creates a post.
-fn post(target: &str) -> Vec<u8> {
+pub fn post(target: &str) -> Vec<u8> {
     let body = json!({"thread": 1, "text": "x".repeat(50), "user": 1}).to_string();
     format!(
         "POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
