@@ -9,7 +9,8 @@ use crate::{
     answers::Answer,
     client::{Traffic, get},
     context::Context,
-    pairs::Spread,
+    pairs::{Sample, Spread},
+    report::Table,
     server::{Server, root},
 };
 
@@ -91,9 +92,38 @@ pub fn measure(context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
             .collect();
         let title = format!("Pipelined: {name}, 16 connections, 16 requests deep");
         let text = "The kernel's share nearly vanishes here. The latencies are those of bursts.";
-        context.compare(&title, text, "bare hyper", &servers)?;
+        let samples = context.compare(&title, text, "bare hyper", &servers)?;
+        if target == LIST {
+            let of = |server: &Server| {
+                let at = cheap.iter().position(|other| other.name == server.name);
+                at.map_or(&[][..], |at| &samples[at])
+            };
+            parts(context, of(&bare_hyper), of(&quiet), of(&ours));
+        }
     }
     Ok(())
+}
+
+/// What ours adds to hyper, part by part.
+fn parts(context: &Context, hyper: &[Sample], quiet: &[Sample], ours: &[Sample]) {
+    let text = "Of a request for the small list, pipelined, as above: the differences between \
+                servers that have one part more, round by round.";
+    let title = "What the parts of the middleware cost";
+    let mut table = Table::new(title, text, &["", "µs/request"]);
+    let mut row = |name: &str, more: &[Sample], less: Option<&[Sample]>| {
+        let less = less.into_iter().flatten().map(|sample| sample.cpu_us);
+        let less = less.chain(std::iter::repeat(0.0));
+        let differences = more.iter().zip(less).map(|(more, less)| more.cpu_us - less);
+        table.row([name.to_owned(), Spread::of(differences).show(2)]);
+    };
+    row("hyper and the kernel", hyper, None);
+    row(
+        "route, look-up, entity tag, request id, headers, metrics, timeouts",
+        quiet,
+        Some(hyper),
+    );
+    row("access log", ours, Some(quiet));
+    context.add(table);
 }
 
 /// Where a server has what ours has at `target`.
