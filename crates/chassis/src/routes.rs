@@ -32,15 +32,19 @@ const READ_OR_EDIT: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 /// its records, its API document, health and metrics.
 pub struct Routes<M: Model> {
     app: App<M>,
+    /// Numbers of routes.
     paths: matchit::Router<usize>,
-    all: Vec<Route>,
+    answers: Vec<Route<M>>,
+    metrics: Vec<RouteMetrics>,
     document: Document<M>,
 }
 
-struct Route {
-    metrics: RouteMetrics,
+/// What answers the requests of a route.
+struct Route<M: Model> {
+    app: App<M>,
+    /// What is read of the collection by `GET` and `HEAD`.
     read: Option<Read>,
-    /// What the methods do that do not read the collection.
+    /// Everything else.
     methods: MethodRouter,
 }
 
@@ -53,7 +57,8 @@ impl<M: Model> Routes<M> {
         let mut routes = Self {
             app,
             paths: matchit::Router::new(),
-            all: Vec::new(),
+            answers: Vec::new(),
+            metrics: Vec::new(),
             document,
         };
         let record = format!("{collection}/{{id}}");
@@ -61,19 +66,17 @@ impl<M: Model> Routes<M> {
         routes.document.record(&record);
         routes.get("/", get(async || "Ready to receive requests"));
         routes.get("/api", get(async || "API ready to receive requests"));
-        let (mut allow, mut write) = ([READ; 2], [MethodRouter::new(), MethodRouter::new()]);
+        let (list, one) = (Some(Read::List), Some(Read::Record));
         if routes.app.writable() {
-            allow = [READ_OR_CREATE, READ_OR_EDIT];
-            write = [
-                post(writes::create::<M>),
-                put(writes::replace::<M>)
-                    .patch(writes::patch::<M>)
-                    .delete(writes::delete::<M>),
-            ];
+            let edit = put(writes::replace::<M>)
+                .patch(writes::patch::<M>)
+                .delete(writes::delete::<M>);
+            routes.add(&collection, READ_OR_CREATE, list, post(writes::create::<M>));
+            routes.add(&record, READ_OR_EDIT, one, edit);
+        } else {
+            routes.add(&collection, READ, list, MethodRouter::new());
+            routes.add(&record, READ, one, MethodRouter::new());
         }
-        let [create, edit] = write;
-        routes.add(&collection, allow[0], Some(Read::List), create);
-        routes.add(&record, allow[1], Some(Read::Record), edit);
         routes.get("/health/live", get(health::live::<M>));
         routes.get("/health/ready", get(health::ready::<M>));
         routes.get("/metrics", get(health::metrics::<M>));
@@ -116,13 +119,15 @@ impl<M: Model> Routes<M> {
             .options(options)
             .fallback(async move || ProblemDetails::not_allowed(allow));
         let unique = "a route is added once";
-        self.paths.insert(path, self.all.len()).expect(unique);
+        self.paths.insert(path, self.answers.len()).expect(unique);
         self.push(path, read, methods);
     }
 
     fn push(&mut self, label: &str, read: Option<Read>, methods: MethodRouter<App<M>>) {
-        self.all.push(Route {
-            metrics: self.app.metrics().route(label.to_owned()),
+        self.metrics
+            .push(self.app.metrics().route(label.to_owned()));
+        self.answers.push(Route {
+            app: self.app.clone(),
             read,
             methods: methods.with_state(self.app.clone()),
         });
@@ -150,50 +155,42 @@ impl<M: Model> Routes<M> {
         let media_type = [(header::CONTENT_TYPE, "application/json")];
         self.get(&path, get(async move || (media_type, document)));
         self.push("none", None, MethodRouter::new().fallback(no_route));
-        let (mut metrics, mut answers) = (Vec::new(), Vec::new());
-        for route in self.all {
-            metrics.push(route.metrics);
-            let shared = Arc::new((self.app.clone(), route.read, route.methods));
+        let answers = self.answers.into_iter().map(|route| {
+            let route = Arc::new(route);
             let answer = service_fn(move |request| {
-                let shared = Arc::clone(&shared);
-                async move {
-                    let (app, read, methods) = &*shared;
-                    Ok(answer(app, *read, methods, request).await)
-                }
+                let route = Arc::clone(&route);
+                async move { Ok(route.answer(request).await) }
             });
-            answers.push(CatchPanic::custom(answer, Panicked));
-        }
+            CatchPanic::custom(answer, Panicked)
+        });
         let shared = observe::Shared {
             sink: self.app.sink().clone(),
             metrics: Arc::clone(self.app.metrics()),
             lifecycle: self.app.lifecycle().clone(),
             paths: self.paths,
-            routes: metrics,
+            routes: self.metrics,
         };
-        Observe::new(answers, shared)
+        Observe::new(answers.collect(), shared)
     }
 }
 
-/// Answers a request. Reads of the collection, which nearly all requests are,
-/// go straight to their function: axum allocates three times on the way to a
-/// handler.
-async fn answer<M: Model, B>(
-    app: &App<M>,
-    read: Option<Read>,
-    methods: &MethodRouter,
-    request: Request<B>,
-) -> Response<Body>
-where
-    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    match read {
-        Some(read) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-            let request = request.into_parts().0;
-            read.answer(app, request).await.into_response()
-        }
-        _ => {
-            let answer = methods.clone().call(request);
-            answer.await.unwrap_or_else(|never| match never {})
+impl<M: Model> Route<M> {
+    /// Answers a request. Reads of the collection, which nearly all requests
+    /// are, go straight to their function: axum allocates three times on the way
+    /// to a handler.
+    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        match self.read {
+            Some(read) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+                let request = request.into_parts().0;
+                read.answer(&self.app, request).await.into_response()
+            }
+            _ => {
+                let answer = self.methods.clone().call(request);
+                answer.await.unwrap_or_else(|never| match never {})
+            }
         }
     }
 }
