@@ -242,7 +242,7 @@ impl Run {
         writer.write(operations);
         let answers = answers
             .into_iter()
-            .map(|mut answered| answered.try_recv().unwrap());
+            .map(|mut answered| answered.try_recv().unwrap().into_outcome());
         let answers: Vec<_> = answers.collect();
         if answers
             .iter()

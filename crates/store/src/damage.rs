@@ -36,7 +36,7 @@ fn killed() -> (Simulated, Vec<String>) {
     ] {
         let (answer, mut answered) = oneshot::channel();
         writer.write(vec![(operation, answer)]);
-        assert!(answered.try_recv().unwrap().is_ok());
+        assert!(answered.try_recv().unwrap().into_outcome().is_ok());
         states.push(users(&disk).unwrap());
     }
     (disk, states)
@@ -159,7 +159,7 @@ fn after_a_torn_batch_writing_goes_on() {
     let (answer, mut answered) = oneshot::channel();
     let delete = Operation::Delete(2, Precondition::None);
     writer.as_mut().unwrap().write(vec![(delete, answer)]);
-    assert!(answered.try_recv().unwrap().is_ok());
+    assert!(answered.try_recv().unwrap().into_outcome().is_ok());
     assert_eq!(users(&disk).unwrap(), states[3]);
 }
 
@@ -206,7 +206,7 @@ fn a_db_json_that_someone_else_changed_is_not_written() {
         let mut delete = |id| {
             let (answer, mut answered) = oneshot::channel();
             writer.write(vec![(Operation::Delete(id, Precondition::None), answer)]);
-            answered.try_recv().unwrap().is_ok()
+            answered.try_recv().unwrap().into_outcome().is_ok()
         };
         assert!(!dirty || delete(3));
         disk.put(Path::new(DB), br#"{"users": []}"#);

@@ -5,6 +5,7 @@
 //! lists are streamed from the same bytes. Knows no HTTP.
 #![doc = include_str!("../PROOF.md")]
 
+mod answers;
 mod batch;
 #[cfg(test)]
 mod crashes;

@@ -185,12 +185,13 @@ impl<M: Model> Store<M> {
         writer
             .send(Message::Write(operation, answer))
             .map_err(|_| WriteError::Refused)?;
-        answered.await.unwrap_or_else(|_| {
+        let Ok(answer) = answered.await else {
             // The writer ends with the service, or by a fault of its own.
             self.shared
                 .refuse(&io::Error::other("the writer has ended"));
-            Err(WriteError::Refused)
-        })
+            return Err(WriteError::Refused);
+        };
+        answer.into_outcome()
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    batch::{Batch, Changes, Operation, Written},
+    answers::{Answer, Answers},
+    batch::{Batch, Changes, Operation},
     digest::Digest,
     disk::{Disk, DiskFile, Version},
     document::{Document, Others},
@@ -85,7 +86,7 @@ impl<M> Shared<M> {
 
 /// What the writer is asked.
 pub(crate) enum Message {
-    Write(Operation, oneshot::Sender<Result<Written, WriteError>>),
+    Write(Operation, oneshot::Sender<Answer>),
     /// Fold the journal into `db.json` and end.
     Close(oneshot::Sender<()>),
 }
@@ -222,11 +223,8 @@ impl<M: Model> Writer<M> {
     }
 
     /// Decides these writes, makes what they change durable, and answers.
-    pub fn write(
-        &mut self,
-        operations: Vec<(Operation, oneshot::Sender<Result<Written, WriteError>>)>,
-    ) {
-        let mut answers = Vec::with_capacity(operations.len());
+    pub fn write(&mut self, operations: Vec<(Operation, oneshot::Sender<Answer>)>) {
+        let mut outcomes = Vec::with_capacity(operations.len());
         let state = self.shared.state();
         let mut batch = Batch::new(&state, Timestamp::now());
         for (operation, answer) in operations {
@@ -234,7 +232,7 @@ impl<M: Model> Writer<M> {
                 None => batch.decide(operation),
                 Some(_) => Err(WriteError::Refused),
             };
-            answers.push((answer, decided));
+            outcomes.push((answer, decided));
         }
         let journalled = batch.journalled();
         let changes = batch.into_changes();
@@ -250,16 +248,13 @@ impl<M: Model> Writer<M> {
                 Err(error) => {
                     self.shared.refuse(&error);
                     // Also what failed: it may have been decided on writes that are not there.
-                    for (_, decided) in &mut answers {
+                    for (_, decided) in &mut outcomes {
                         *decided = Err(WriteError::Refused);
                     }
                 }
             }
         }
-        for (answer, decided) in answers {
-            // A client that left does not undo its write.
-            let _ = answer.send(decided);
-        }
+        Answers::new(outcomes).give();
     }
 
     /// Lets readers see what is durable now.
