@@ -11,6 +11,9 @@ const BYTES_FULL: usize = 16 * 1024;
 /// A run of records in id order, as one JSON array.
 #[derive(Debug)]
 pub(crate) struct Page {
+    first_id: u64,
+    /// Empty when no id is missing from the first one on, as in most pages: an
+    /// id is then found without a look at memory that is not at hand.
     ids: Box<[u64]>,
     /// Where each record's JSON ends in `text`.
     ends: Box<[u32]>,
@@ -20,11 +23,36 @@ pub(crate) struct Page {
 
 impl Page {
     pub fn first_id(&self) -> u64 {
-        self.ids[0]
+        self.first_id
     }
 
-    pub fn ids(&self) -> &[u64] {
-        &self.ids
+    /// Records in the page.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The id of the record in this slot.
+    pub fn id(&self, slot: usize) -> u64 {
+        match self.ids.get(slot) {
+            Some(id) => *id,
+            None => self.first_id + slot as u64,
+        }
+    }
+
+    /// The slot of the record with this id, or else where it would be.
+    pub fn slot(&self, id: u64) -> Result<usize, usize> {
+        if !self.ids.is_empty() {
+            return self.ids.binary_search(&id);
+        }
+        let Some(behind_first) = id.checked_sub(self.first_id) else {
+            return Err(0);
+        };
+        let slot = usize::try_from(behind_first).unwrap_or(usize::MAX);
+        if slot < self.len() {
+            Ok(slot)
+        } else {
+            Err(self.len())
+        }
     }
 
     /// All records, with the brackets around them.
@@ -34,11 +62,13 @@ impl Page {
 
     /// Where the record in this slot lies in the text.
     fn span(&self, slot: usize) -> Range<usize> {
-        // One byte, `[` or `,`, stands before each record.
-        let before = slot
-            .checked_sub(1)
-            .map_or(0, |last| self.ends[last] as usize);
-        before + 1..self.ends[slot] as usize
+        self.start(slot)..self.ends[slot] as usize
+    }
+
+    /// Where the record in this slot begins. One byte, `[` or `,`, stands before each.
+    fn start(&self, slot: usize) -> usize {
+        let before = slot.checked_sub(1).map_or(0, |last| self.ends[last]);
+        before as usize + 1
     }
 
     /// The JSON of the record in this slot.
@@ -61,10 +91,17 @@ pub(crate) struct PageBuilder {
 
 impl PageBuilder {
     pub fn new() -> Self {
+        Self::with_room(0, 0)
+    }
+
+    /// With room for so many records of so many bytes in all.
+    pub fn with_room(records: usize, bytes: usize) -> Self {
+        let mut text = Vec::with_capacity(bytes + records + 1);
+        text.push(b'[');
         Self {
-            ids: Vec::new(),
-            ends: Vec::new(),
-            text: vec![b'['],
+            ids: Vec::with_capacity(records),
+            ends: Vec::with_capacity(records),
+            text,
         }
     }
 
@@ -79,23 +116,57 @@ impl PageBuilder {
         }
         self.text.extend_from_slice(record);
         self.ids.push(id);
-        let end = u32::try_from(self.text.len());
-        self.ends.push(
-            end.expect("records are at most 16 MiB long and pages hold 16 KiB or one record"),
-        );
+        self.ends.push(end(self.text.len()));
+    }
+
+    /// Appends records of a page, as many of these slots as have room, in one piece.
+    /// Returns how many that were.
+    pub fn copy(&mut self, page: &Page, slots: Range<usize>) -> usize {
+        if slots.is_empty() {
+            return 0;
+        }
+        let start = page.start(slots.start);
+        let ends = &page.ends[slots.clone()];
+        let room = (BYTES_FULL + start).saturating_sub(self.text.len());
+        let mut count = ends.partition_point(|end| *end as usize <= room);
+        if count == 0 && self.ids.is_empty() {
+            // Larger than a page.
+            count = 1;
+        }
+        let Some(last) = count.checked_sub(1) else {
+            return 0;
+        };
+        if !self.ids.is_empty() {
+            self.text.push(b',');
+        }
+        let base = self.text.len();
+        self.text
+            .extend_from_slice(&page.text[start..ends[last] as usize]);
+        self.ids
+            .extend((slots.start..slots.start + count).map(|slot| page.id(slot)));
+        let moved = ends[..count].iter().map(|end| *end as usize - start + base);
+        self.ends.extend(moved.map(end));
+        count
     }
 
     /// The page; `None` when nothing was pushed.
     pub fn finish(mut self) -> Option<Page> {
-        if self.ids.is_empty() {
-            return None;
+        let (first_id, last_id) = (*self.ids.first()?, *self.ids.last()?);
+        if last_id - first_id == self.ids.len() as u64 - 1 {
+            self.ids = Vec::new();
         }
         self.text.push(b']');
         self.text.shrink_to_fit();
         Some(Page {
+            first_id,
             ids: self.ids.into(),
             ends: self.ends.into(),
             text: self.text.into(),
         })
     }
+}
+
+fn end(at: usize) -> u32 {
+    let at = u32::try_from(at);
+    at.expect("records are at most 16 MiB long and pages hold 16 KiB or one record")
 }

@@ -147,7 +147,7 @@ impl Rows {
                 left,
             } if !self.descending => {
                 let page = pages.page(page)?;
-                (page.ids().len() <= left).then(|| page.text().clone())
+                (page.len() <= left).then(|| page.text().clone())
             }
             _ => None,
         }
@@ -158,7 +158,7 @@ impl Rows {
         if let Source::Run { next, left } = &mut self.source
             && let Some(Place { page, slot }) = *next
         {
-            *left -= pages.page(page).map_or(0, |page| page.ids().len() - slot);
+            *left -= pages.page(page).map_or(0, |page| page.len() - slot);
             *next = pages.first_of(page + 1);
         }
     }
