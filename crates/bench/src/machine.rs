@@ -136,7 +136,8 @@ pub fn describe() -> String {
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown processor", |(_, model)| model);
     let kernel = read("/proc/sys/kernel/osrelease");
-    let cores = thread::available_parallelism().map_or(1, usize::from);
+    // Not what this process may use, which is one core.
+    let cores = cpuinfo.matches("processor\t").count();
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }
 

@@ -26,6 +26,7 @@ mod writes;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -111,6 +112,7 @@ fn main() -> anyhow::Result<()> {
     }
     let context = Context::new(arguments.brief, arguments.rounds)?;
     let load = machine::load_average();
+    let began = Instant::now();
     for question in Question::value_variants() {
         if arguments.only.is_empty() || arguments.only.contains(question) {
             question.ask(&context, arguments.other.as_deref())?;
@@ -118,10 +120,12 @@ fn main() -> anyhow::Result<()> {
     }
     let head = format!(
         "# Ours beside its peers\n\n\
-         Written by `cargo run --release -p bench`, which says how it measures in its first lines.\n\
-         {}; load average {load} at the start.\n\
+         Written by `cargo run --release -p bench` in {} minutes, on {}; load average {load} at \
+         the start. All servers run on one core, their clients on another, and get short slices \
+         of traffic in turn.\n\
          Medians of {} rounds, with quartiles; µs/request is processor time, user and system, \
          of the server's process, and `× …` the ratio to that server, round by round.\n\n",
+        began.elapsed().as_secs().div_ceil(60),
         machine::describe(),
         arguments.rounds,
     );
