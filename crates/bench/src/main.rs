@@ -123,7 +123,8 @@ fn main() -> anyhow::Result<()> {
          Written by `cargo run --release -p bench` in {} minutes, on {}; load average {load} at \
          the start. All servers run on one core, their clients on another, and get short slices \
          of traffic in turn.\n\
-         Medians of {} rounds, with quartiles; µs/request is processor time, user and system, \
+         Medians of {} rounds, of 15 for starts, of 7 for loading and for what is written, of 3 \
+         for starts with a large collection, with quartiles; µs/request is processor time, user and system, \
          of the server's process, and `× …` the ratio to that server, round by round.\n\n",
         began.elapsed().as_secs().div_ceil(60),
         machine::describe(),

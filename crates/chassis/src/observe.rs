@@ -1,4 +1,4 @@
-//! The one layer that every request passes through: it gives the request its
+//! The one layer that every request passes through: it finds its route, gives it an
 //! id, sets the headers that all answers have, writes the access log and keeps
 //! the metrics. One layer, because each costs about as much as an answer.
 
@@ -43,7 +43,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// Bytes of a header that the log repeats.
 const LOGGED_BYTES_MAX: usize = 512;
 
-/// Watches over every request that `S` answers.
+/// Has each request answered by its route's `S`, and watches over it.
 #[derive(Clone)]
 pub struct Observe<S> {
     /// Answers the requests of each route.
@@ -87,6 +87,7 @@ impl<S> Observe<S> {
     pub(crate) fn new(answers: Vec<S>, shared: Shared) -> Self {
         Self {
             answers: answers.into(),
+            // Of nobody, until there is a connection.
             connection: Arc::new(Connection {
                 shared: Arc::new(shared),
                 peer: String::new(),

@@ -64,20 +64,20 @@ mod tests {
 
     #[test]
     fn every_answer_arrives_whoever_has_left() {
-        for gone in 0..8_usize {
+        let among = |mask: usize, number: usize| mask >> number & 1 == 1;
+        for (before, after) in (0..8).flat_map(|before| (0..8).map(move |after| (before, after))) {
             let (senders, receivers): (Vec<_>, Vec<_>) = (0..3).map(|_| oneshot::channel()).unzip();
             let outcome = |sender| (sender, Err(WriteError::NotFound));
             let answers = Answers::new(senders.into_iter().map(outcome).collect());
-            let left = |number: &usize| gone >> number & 1 == 1;
-            // Half of them leave before, half with the answer unread.
-            let mut kept: Vec<_> = receivers.into_iter().enumerate().collect();
-            kept.retain(|(number, _)| !left(number) || number % 2 == 0);
+            let mut waiting: Vec<_> = receivers.into_iter().enumerate().collect();
+            waiting.retain(|(number, _)| !among(before, *number));
             answers.give();
-            kept.retain(|(number, _)| !left(number));
-            // The first one has all of them.
-            for (number, mut receiver) in kept {
+            waiting.retain(|(number, _)| !among(after, *number));
+            // The first one may have all of them.
+            for (number, mut receiver) in waiting {
                 let answer: Answer = receiver.try_recv().unwrap();
-                assert!(answer.into_outcome().is_err(), "{number} of {gone}");
+                let outcome = answer.into_outcome();
+                assert!(outcome.is_err(), "{number} of {before} and {after}");
             }
         }
     }

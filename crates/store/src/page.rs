@@ -33,9 +33,10 @@ impl Page {
 
     /// The id of the record in this slot.
     pub fn id(&self, slot: usize) -> u64 {
-        match self.ids.get(slot) {
-            Some(id) => *id,
-            None => self.first_id + slot as u64,
+        if self.ids.is_empty() {
+            self.first_id + slot as u64
+        } else {
+            self.ids[slot]
         }
     }
 
@@ -94,9 +95,9 @@ impl PageBuilder {
         Self::with_room(0, 0)
     }
 
-    /// With room for so many records of so many bytes in all.
+    /// With room for so many records and a text of so many bytes.
     pub fn with_room(records: usize, bytes: usize) -> Self {
-        let mut text = Vec::with_capacity(bytes + records + 1);
+        let mut text = Vec::with_capacity(bytes);
         text.push(b'[');
         Self {
             ids: Vec::with_capacity(records),

@@ -157,7 +157,7 @@ impl Pages {
         let old = self.pages.get(at).cloned();
         let room = old.as_ref().map_or((0, 0), |page| {
             let record = new.map_or(0, |(_, record)| record.len());
-            (page.len() + 1, page.text().len() + record)
+            (page.len() + 1, page.text().len() + 1 + record)
         });
         let mut built = Builder {
             full: Vec::with_capacity(1),

@@ -112,11 +112,14 @@ impl Rows {
             }
             Source::Picked { ids, left } => {
                 let ids = &ids[left.clone()];
-                let find = |id: &u64| pages.find(*id);
+                let find = |id: &u64| {
+                    let place = pages.find(*id);
+                    place.expect("an index names records that are there")
+                };
                 if self.descending {
-                    ids.iter().rev().take(most).filter_map(find).collect()
+                    ids.iter().rev().take(most).map(find).collect()
                 } else {
-                    ids.iter().take(most).filter_map(find).collect()
+                    ids.iter().take(most).map(find).collect()
                 }
             }
         }

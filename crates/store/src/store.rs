@@ -32,6 +32,9 @@ use crate::{
 /// When a write returns, it is in the journal on the disk, and survives the end
 /// of the process and of the power. Readers see only such writes.
 ///
+/// Poll a write to its end or drop it: others that were synced with it may be
+/// answered through it.
+///
 /// The methods are asynchronous so that their callers need not change when the
 /// collection moves to a database.
 pub struct Store<M: Model> {
