@@ -87,6 +87,19 @@ impl Task {
         Connection::open(self.addr()).expect("the task accepts connections")
     }
 
+    /// A connection whose answer to a GET has begun, and of which nothing is read.
+    ///
+    /// # Panics
+    /// When the answer does not begin.
+    #[must_use]
+    pub fn unread(&self, target: &str) -> Connection {
+        let mut connection = self.connect();
+        connection.send(&Request::get(target).to_bytes());
+        let begun = connection.stream().peek(&mut [0]);
+        begun.expect("the task answers");
+        connection
+    }
+
     /// Its answer to a request, on a new connection.
     #[must_use]
     pub fn ask(&self, request: &Request) -> Response {

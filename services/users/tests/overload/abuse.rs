@@ -155,14 +155,7 @@ fn abuse_costs_only_those_who_do_it() {
 fn without_room_those_who_hardly_read_give_way() {
     let task = service(4).start();
     let began = Instant::now();
-    let slow: Vec<_> = (0..4)
-        .map(|_| {
-            let mut connection = task.connect();
-            connection.send(&Request::get("/api/users").to_bytes());
-            connection.stream().peek(&mut [0]).unwrap();
-            connection
-        })
-        .collect();
+    let slow: Vec<_> = (0..4).map(|_| task.unread("/api/users")).collect();
     eventually("one of them is gone", || {
         task.get("/api/users/1").status == 200
     });
@@ -174,9 +167,7 @@ fn without_room_those_who_hardly_read_give_way() {
 #[test]
 fn who_is_turned_away_learns_so_even_after_a_request() {
     let task = service(1).start();
-    let mut busy = task.connect();
-    busy.send(&Request::get("/api/users").to_bytes());
-    busy.stream().peek(&mut [0]).unwrap();
+    let busy = task.unread("/api/users");
     for _ in 0..50 {
         let mut newcomer = Connection::open(task.addr()).unwrap();
         let _ = newcomer

@@ -138,9 +138,7 @@ fn health_checks_and_scrapes_are_logged_at_debug() {
 #[test]
 fn a_client_that_leaves_is_logged_with_what_it_got() {
     let task = crate::with_much().start();
-    let mut connection = task.connect();
-    connection.send(&Request::get("/api/users").to_bytes());
-    connection.stream().peek(&mut [0]).unwrap();
+    let connection = task.unread("/api/users");
     drop(connection);
     let line = task.logged_where("the request", |line| line["path"] == "/api/users");
     assert_eq!(line["status"], 200);

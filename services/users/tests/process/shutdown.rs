@@ -5,20 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Connection, Request, Signal, Task};
+use testkit::{Connection, Signal};
 
 use crate::{MUCH_BYTES, with_much, with_users};
 
 /// How long requests in flight may take once the listener is closed.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
-
-/// A connection whose client has begun to receive a long list and does not go on.
-fn in_flight(task: &Task) -> Connection {
-    let mut connection = task.connect();
-    connection.send(&Request::get("/api/users").to_bytes());
-    connection.stream().peek(&mut [0]).unwrap();
-    connection
-}
 
 #[test]
 fn requests_in_flight_are_answered_and_half_sent_heads_do_not_hold_up_the_exit() {
@@ -32,7 +24,7 @@ fn requests_in_flight_are_answered_and_half_sent_heads_do_not_hold_up_the_exit()
         let mut idle = task.connect();
         assert_eq!(idle.get("/").status, 200);
         let mut silent = task.connect();
-        let mut in_flight = in_flight(&task);
+        let mut in_flight = task.unread("/api/users");
 
         task.signal(signal);
         for connection in [&mut fresh, &mut used, &mut idle, &mut silent] {
@@ -60,7 +52,7 @@ fn requests_in_flight_are_answered_and_half_sent_heads_do_not_hold_up_the_exit()
 #[test]
 fn requests_that_never_end_are_cut_off_at_the_deadline() {
     let task = with_much().start();
-    let mut in_flight = in_flight(&task);
+    let mut in_flight = task.unread("/api/users");
     let began = Instant::now();
     task.signal(Signal::TERM);
     let ended = task.wait_within(DRAIN_DEADLINE * 2);
@@ -75,7 +67,7 @@ fn requests_that_never_end_are_cut_off_at_the_deadline() {
 fn a_second_signal_stops_at_once() {
     for delay in ["0s", "60s"] {
         let task = with_much().env("DRAIN_DELAY", delay).start();
-        let mut in_flight = in_flight(&task);
+        let mut in_flight = task.unread("/api/users");
         task.signal(Signal::TERM);
         task.logged("draining");
         task.signal(Signal::TERM);
