@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
+    io::{BufReader, Read},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,10 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{
-    process::Process,
-    task::{Ended, Task},
-};
+use crate::task::{Ended, Task};
 
 /// A binary and what it is started with. Its environment is empty but for
 /// `PORT=0` and `HOST=127.0.0.1`, its working directory new and empty. It can
@@ -119,11 +117,20 @@ impl Binary {
         Task::spawn(&mut self.command(), Arc::clone(&self.dir)).wait()
     }
 
-    /// Starts it with this as its standard output, for tests that treat that in
-    /// their own way. Its directory lasts only as long as `self`.
+    /// Starts it with `theirs` as its standard output, and reads the other end of
+    /// that, `ours`, until it is ready. What it logs then is for the test to read
+    /// or not; [`Task::stdout`] has the lines before that.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready within the deadline.
     #[must_use]
-    pub fn spawn_onto(&self, stdout: impl Into<Stdio>) -> Process {
-        Process::spawn(self.command().stdout(stdout))
+    pub fn start_onto<R>(&self, theirs: impl Into<Stdio>, ours: R) -> (Task, BufReader<R>)
+    where
+        R: Read + Send + 'static,
+    {
+        let mut command = self.command();
+        command.stdout(theirs);
+        Task::start_onto(command, ours, Arc::clone(&self.dir))
     }
 
     fn command(&self) -> Command {

@@ -14,6 +14,11 @@
 //! assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS");
 //! ```
 //!
+//! [`Binary::start`] and [`Binary::start_onto`] return when the collection is
+//! loaded: a service listens before that, and answers 503. A test of that time
+//! asks for it by name, with [`Binary::start_unready`]. No test reads an address
+//! out of a log by itself.
+//!
 //! Whatever does not happen within [`DEADLINE`] panics. The output of a task
 //! whose test panics is printed.
 
@@ -22,6 +27,7 @@ mod connection;
 mod message;
 mod output;
 mod process;
+mod start;
 mod task;
 
 use std::time::Duration;
@@ -29,7 +35,6 @@ use std::time::Duration;
 pub use binary::Binary;
 pub use connection::Connection;
 pub use message::{Request, Response};
-pub use process::Process;
 pub use rustix::process::Signal;
 pub use task::{Ended, Task};
 

@@ -43,6 +43,14 @@ impl Output {
         output
     }
 
+    /// Reads the standard error of a process alone.
+    pub fn of_stderr(stderr: impl Read + Send + 'static) -> Self {
+        let output = Self::default();
+        output.lines().open = 1;
+        output.collect(stderr, |lines| &mut lines.stderr);
+        output
+    }
+
     fn collect(&self, stream: impl Read + Send + 'static, of: fn(&mut Lines) -> &mut Vec<String>) {
         let output = self.clone();
         thread::spawn(move || {

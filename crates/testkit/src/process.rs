@@ -1,6 +1,6 @@
 //! A process that does not outlive the test.
 
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -31,15 +31,6 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let sent = kill_process(Pid::from_child(&self.0), signal);
         sent.expect("a process that nobody has waited for takes signals");
-    }
-
-    /// Waits for its end, however long that takes.
-    ///
-    /// # Panics
-    /// When the system does not say how it ended.
-    #[must_use]
-    pub fn wait(mut self) -> ExitStatus {
-        self.0.wait().expect("a child can be waited for")
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
+    io::{BufReader, Read},
     net::SocketAddr,
     process::{Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -19,6 +20,7 @@ use crate::{
     message::{Request, Response},
     output::{Lines, Output},
     process::Process,
+    start::Start,
 };
 
 /// A running binary. Killed when dropped.
@@ -67,6 +69,41 @@ impl Task {
         assert!(addr.is_some(), "no address in {listening}");
         task.addr = addr;
         task
+    }
+
+    pub(crate) fn start_onto<R>(
+        mut command: Command,
+        ours: R,
+        dir: Arc<TempDir>,
+    ) -> (Self, BufReader<R>)
+    where
+        R: Read + Send + 'static,
+    {
+        let mut process = Process::spawn(command.stderr(Stdio::piped()));
+        // With it goes our copy of the task's standard output, so that its end is an end for us.
+        drop(command);
+        let stderr = process.child().stderr.take();
+        let output = Output::of_stderr(stderr.expect("it is a pipe"));
+        let (done, start) = mpsc::channel();
+        // In a thread of its own, since nothing ends the wait for a line.
+        thread::spawn(move || {
+            let mut ours = BufReader::new(ours);
+            let start = Start::read(&mut ours);
+            // Nobody waits any more when the deadline is over.
+            let _ = done.send((start, ours));
+        });
+        let mut task = Self {
+            process,
+            addr: None,
+            output,
+            _dir: dir,
+        };
+        let started = start.recv_timeout(DEADLINE);
+        let (start, ours) = started.expect("a log of a start within the deadline");
+        task.output.lines().stdout.clone_from(&start.lines);
+        assert!(start.ready, "it ended before it was ready");
+        task.addr = start.addr;
+        (task, ours)
     }
 
     /// Where it listens.

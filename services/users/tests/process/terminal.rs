@@ -1,15 +1,12 @@
 //! The log on a terminal.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader},
-};
+use std::{fs::File, io::BufRead};
 
 use rustix::{
     fs::{Mode, OFlags},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
-use testkit::{Connection, Signal};
+use testkit::Signal;
 
 use crate::with_users;
 
@@ -33,22 +30,18 @@ fn plain(line: &str) -> String {
 #[test]
 fn people_get_lines_for_people() {
     let (ours, theirs) = terminal();
-    let service = with_users(2);
-    let process = service.spawn_onto(theirs);
-    // Once the process is gone, reading its terminal is an error.
-    let mut lines = BufReader::new(ours)
-        .lines()
-        .map_while(Result::ok)
-        .map(|line| plain(&line));
-    let listening = lines.next().unwrap();
-    let addr = listening.split_once(" INFO listening addr=").unwrap().1;
-    let mut connection = Connection::open(addr.parse().unwrap()).unwrap();
+    let (task, ours) = with_users(2).start_onto(theirs, ours);
+    let start: Vec<_> = task.stdout().iter().map(|line| plain(line)).collect();
+    assert!(start[0].contains(" INFO listening addr="), "{start:?}");
+    let mut connection = task.connect();
     assert_eq!(connection.get("/api/users/2?x=%1b[31m").status, 200);
     assert_eq!(connection.get("/health/live").status, 200);
-    process.signal(Signal::TERM);
-    let rest: Vec<_> = lines.collect();
-    assert!(process.wait().success());
-    println!("{listening}\n{}", rest.join("\n"));
+    task.signal(Signal::TERM);
+    // Once the task is gone, reading its terminal is an error.
+    let lines = ours.lines().map_while(Result::ok);
+    let rest: Vec<_> = lines.map(|line| plain(&line)).collect();
+    assert!(task.wait().status.success());
+    println!("{}\n{}", start.join("\n"), rest.join("\n"));
 
     let request = rest
         .iter()
@@ -61,9 +54,7 @@ fn people_get_lines_for_people() {
     assert!(rest.iter().all(|line| !line.contains("/health/live")));
     assert!(rest.last().unwrap().ends_with(" INFO stopped"), "{rest:?}");
     assert!(
-        rest.iter()
-            .chain([&listening])
-            .all(|line| line.starts_with("20")),
+        rest.iter().chain(&start).all(|line| line.starts_with("20")),
         "{rest:?}"
     );
 }
