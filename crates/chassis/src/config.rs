@@ -65,6 +65,11 @@ pub struct Config {
     /// whose client is slow to read
     #[arg(long, env, value_name = "NUMBER", default_value = "2000", value_parser = expecting::<NonZeroUsize>("a number from 1 on"))]
     pub max_connections: NonZeroUsize,
+
+    /// Take the end of standard input for a SIGTERM: whoever starts the service holds the other
+    /// end of a pipe, and the service ends with them, however they end
+    #[arg(long)]
+    pub exit_with_stdin: bool,
 }
 
 impl Config {

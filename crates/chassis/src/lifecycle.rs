@@ -1,10 +1,10 @@
 //! The life of a service, from its start to its end.
 
-use std::time::Duration;
+use std::{io, thread, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
 };
 
 /// Where a service is in its life. It only ever moves forward.
@@ -53,19 +53,22 @@ impl Lifecycle {
     }
 }
 
-/// SIGTERM and SIGINT.
+/// SIGTERM, SIGINT and what else asks the service to stop.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Completes with the end of standard input, if that counts.
+    stdin: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
     /// Takes the signals over from the system's default, which as PID 1 would
     /// be to ignore them.
-    pub fn new() -> std::io::Result<Self> {
+    pub fn new(exit_with_stdin: bool) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            stdin: exit_with_stdin.then(watch_stdin).transpose()?,
         })
     }
 
@@ -74,7 +77,33 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = ended(&mut self.stdin) => "the end of standard input",
         }
+    }
+}
+
+/// Watches standard input from a thread: what it is, a pipe, a file or a
+/// terminal, decides how it could be read in any other way.
+fn watch_stdin() -> io::Result<oneshot::Receiver<()>> {
+    let (end, ended) = oneshot::channel::<()>();
+    let watch = move || {
+        // What cannot be read has ended, too.
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        drop(end);
+    };
+    thread::Builder::new().name("stdin".into()).spawn(watch)?;
+    Ok(ended)
+}
+
+/// Completes when standard input ends, once.
+async fn ended(stdin: &mut Option<oneshot::Receiver<()>>) {
+    match stdin {
+        Some(end) => {
+            // Nothing is ever sent: the sender is dropped.
+            let _ = end.await;
+            *stdin = None;
+        }
+        None => std::future::pending().await,
     }
 }
 

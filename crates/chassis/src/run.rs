@@ -73,7 +73,7 @@ async fn live<M: Model>(
     routes: fn(Routes<M>) -> Routes<M>,
     sink: &Sink,
 ) -> anyhow::Result<()> {
-    let signals = Signals::new().context("cannot take over signals")?;
+    let signals = Signals::new(config.exit_with_stdin).context("cannot take over signals")?;
     let (lock, token) = writing::prepare(config)?.unzip();
     let address = config.address();
     let listener = TcpListener::bind(address).await.with_context(|| {

@@ -99,6 +99,17 @@ impl Binary {
         task
     }
 
+    /// Starts it with this as its standard input and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it ends, or is not ready within the deadline.
+    #[must_use]
+    pub fn start_reading(&self, stdin: impl Into<Stdio>) -> Task {
+        let task = Task::start(self.command().stdin(stdin), Arc::clone(&self.dir));
+        task.logged("ready");
+        task
+    }
+
     /// Starts it and waits until it listens; its collection may not be loaded yet.
     ///
     /// # Panics

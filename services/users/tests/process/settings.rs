@@ -22,6 +22,7 @@ fn help_explains_every_setting() {
         "[default: 0s]",
         "--max-connections <NUMBER>",
         "MAX_CONNECTIONS=",
+        "--exit-with-stdin",
         "RUST_LOG",
         "verify",
         "healthcheck",

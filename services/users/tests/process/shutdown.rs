@@ -64,6 +64,30 @@ fn requests_that_never_end_are_cut_off_at_the_deadline() {
 }
 
 #[test]
+fn with_the_flag_the_end_of_standard_input_is_a_sigterm() {
+    let (stdin, end) = std::io::pipe().unwrap();
+    let task = with_much().arg("--exit-with-stdin").start_reading(stdin);
+    let mut in_flight = task.unread("/api/users");
+    drop(end);
+    task.logged_where("why it drains", |line| {
+        line["message"] == "draining" && line["signal"] == "the end of standard input"
+    });
+    let list = in_flight.response("GET");
+    assert!(list.json().is_array(), "what is in flight is answered");
+    let ended = task.wait_within(DRAIN_DEADLINE / 2);
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn with_the_flag_and_no_standard_input_it_ends_at_once_and_without_it_serves_on() {
+    let ended = with_users(1).arg("--exit-with-stdin").run();
+    assert_eq!(ended.status.code(), Some(0));
+    // ECS gives `/dev/null`, as this does.
+    assert_eq!(with_users(1).start().get("/").status, 200);
+}
+
+#[test]
 fn a_second_signal_stops_at_once() {
     for delay in ["0s", "60s"] {
         let task = with_much().env("DRAIN_DELAY", delay).start();
