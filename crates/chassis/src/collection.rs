@@ -12,8 +12,8 @@ use percent_encoding::percent_decode_str;
 use store::Filter;
 
 use crate::{
-    app::App, conditional, list_body::ListBody, observe::without_slash, problem::ProblemDetails,
-    query,
+    app::App, conditional, entity_tag, list_body::ListBody, observe::without_slash,
+    problem::ProblemDetails, query,
 };
 
 /// What a handler answers.
@@ -64,7 +64,7 @@ async fn answer_list<M: Model>(app: &App<M>, request: &Parts, filter: Option<Fil
     let mut query = query::parse::<M>(&request.uri)?;
     query.filters.extend(filter);
     let list = app.store()?.list(&query).await;
-    let mut response = conditional(request, conditional::etag(list.digest), || {
+    let mut response = conditional(request, entity_tag::etag(list.digest), || {
         Body::new(ListBody(list.frames))
     });
     let headers = response.headers_mut();
@@ -84,7 +84,7 @@ async fn answer_record<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     let record = app.store()?.get(id).await.ok_or_else(|| absent(id))?;
     Ok(conditional(
         request,
-        conditional::etag(record.digest),
+        entity_tag::etag(record.digest),
         || record.json.into(),
     ))
 }

@@ -1,48 +1,49 @@
-//! Entity tags and the conditions that clients put on them (RFC 9110 §13).
+//! The conditions that clients put on their requests (RFC 9110 §13).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use store::{Digest, Precondition};
+use store::{Precondition, Versions};
 
-/// The strong entity tag of contents with this digest.
-pub(crate) fn etag(digest: Digest) -> HeaderValue {
-    let mut tag = [b'"'; 34];
-    tag[1..33].copy_from_slice(&digest.hex());
-    HeaderValue::from_bytes(&tag).expect("hexadecimal digits make a header value")
-}
+use crate::entity_tag::Tags;
 
 /// Whether the client has these contents already (`If-None-Match`, compared weakly).
 pub(crate) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    tags(headers, &header::IF_NONE_MATCH)
-        .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
-}
-
-/// What the client demands of the record before it is written (`If-Match`, compared strongly).
-pub(crate) fn precondition(headers: &HeaderMap) -> Precondition {
-    let mut precondition = Precondition::None;
-    for tag in tags(headers, &header::IF_MATCH) {
-        if tag == b"*" {
-            return Precondition::Exists;
-        }
-        // A tag that is none of ours matches nothing.
-        let digest = std::str::from_utf8(tag).ok().and_then(|tag| {
-            tag.strip_prefix('"')?
-                .strip_suffix('"')?
-                .parse::<Digest>()
-                .ok()
-        });
-        match &mut precondition {
-            Precondition::OneOf(digests) => digests.extend(digest),
-            _ => precondition = Precondition::OneOf(digest.into_iter().collect()),
-        }
+    let mut lines = headers.get_all(header::IF_NONE_MATCH).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => return false,
+        // What nearly all clients send: our own tag, in need of no parser.
+        (Some(only), None) if only == etag => return true,
+        _ => {}
     }
-    precondition
+    let ours = etag.as_bytes();
+    match Tags::of(headers, &header::IF_NONE_MATCH) {
+        None => false,
+        Some(Tags::Any) => true,
+        Some(Tags::Listed(tags)) => tags
+            .iter()
+            .any(|tag| ours.get(1..ours.len() - 1) == Some(tag.opaque)),
+    }
 }
 
-/// The entity tags that a header lists.
-fn tags<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(name).into_iter();
-    let tags = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    tags.map(<[u8]>::trim_ascii)
+/// What the client demands of the record before it is written: by `If-Match`,
+/// compared strongly, and by `If-None-Match`, compared weakly. With both, both
+/// must hold (RFC 9110 §13.2.2).
+pub(crate) fn precondition(headers: &HeaderMap) -> Precondition {
+    Precondition {
+        matches: versions(headers, &header::IF_MATCH, false),
+        matches_none: versions(headers, &header::IF_NONE_MATCH, true),
+    }
+}
+
+fn versions(headers: &HeaderMap, name: &HeaderName, weakly: bool) -> Option<Versions> {
+    Some(match Tags::of(headers, name)? {
+        Tags::Any => Versions::Any,
+        Tags::Listed(tags) => {
+            let comparable = tags.iter().filter(|tag| weakly || !tag.weak);
+            // A tag of another length is none of ours.
+            let ours = comparable.filter_map(|tag| tag.opaque.try_into().ok());
+            Versions::Digests(ours.collect())
+        }
+    })
 }
 
 #[cfg(test)]
@@ -56,7 +57,12 @@ mod tests {
             ("\"abc\"", true),
             ("W/\"abc\"", true),
             ("\"x\", W/\"y\" ,\"abc\"", true),
+            ("\"x,y\",\"abc\"", true),
             ("*", true),
+            ("\"*\"", false),
+            ("\"x,*,y\"", false),
+            ("\"x,\"abc\"", false),
+            ("\"ABC\"", false),
             ("\"ab\"", false),
             ("abc", false),
             ("", false),
@@ -69,20 +75,28 @@ mod tests {
     }
 
     #[test]
-    fn if_match_is_a_list_compared_strongly() {
-        let digest: Digest = "0000000000000000000000000000002a".parse().unwrap();
-        let ours = format!("\"{digest}\"");
-        for (given, expected) in [
-            (ours.clone(), Precondition::OneOf(vec![digest])),
-            (format!("\"x\", {ours}"), Precondition::OneOf(vec![digest])),
-            (format!("W/{ours}"), Precondition::OneOf(vec![])),
-            ("\"x\"".to_owned(), Precondition::OneOf(vec![])),
-            (format!("{ours}, *"), Precondition::Exists),
+    fn if_match_is_compared_strongly_and_if_none_match_weakly() {
+        let ours = *b"0123456789abcdef0123456789abcdef";
+        let tag = format!("\"{}\"", String::from_utf8_lossy(&ours));
+        let none = Versions::Digests(vec![]);
+        let one = Versions::Digests(vec![ours]);
+        for (given, strongly, weakly) in [
+            (tag.clone(), &one, &one),
+            (format!("\"x\", {tag}"), &one, &one),
+            (format!("W/{tag}"), &none, &one),
+            ("\"x\"".to_owned(), &none, &none),
+            (format!("{tag}, *"), &none, &none),
+            ("*".to_owned(), &Versions::Any, &Versions::Any),
         ] {
             let value = HeaderValue::try_from(given).unwrap();
-            let headers = HeaderMap::from_iter([(header::IF_MATCH, value)]);
-            assert_eq!(precondition(&headers), expected);
+            let headers = HeaderMap::from_iter([
+                (header::IF_MATCH, value.clone()),
+                (header::IF_NONE_MATCH, value),
+            ]);
+            let precondition = precondition(&headers);
+            assert_eq!(precondition.matches.as_ref(), Some(strongly));
+            assert_eq!(precondition.matches_none.as_ref(), Some(weakly));
         }
-        assert_eq!(precondition(&HeaderMap::new()), Precondition::None);
+        assert_eq!(precondition(&HeaderMap::new()), Precondition::default());
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     app::App,
     body::{self, Accepts},
     collection::{Answer, JSON, PathId, absent},
-    conditional::{self, etag},
+    conditional,
+    entity_tag::etag,
     problem::ProblemDetails,
 };
 
@@ -118,7 +119,7 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
         (WriteError::NotFound, Some(id)) => absent(id),
         (WriteError::PreconditionFailed, Some(id)) => {
             let detail = format!(
-                "{} {id} is not as If-Match says; read it again",
+                "{} {id} is not as If-Match or If-None-Match says; read it again",
                 M::SINGULAR
             );
             ProblemDetails::new(Problem::PreconditionFailed, detail)

@@ -23,15 +23,32 @@ pub(crate) enum Operation {
     Delete(u64, Precondition),
 }
 
-/// What must hold of the record before it is written (`If-Match`).
+/// What must hold of the record before it is written. By default nothing: the last write wins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Precondition {
+    /// The record is one of these (`If-Match`).
+    pub matches: Option<Versions>,
+    /// The record is none of these (`If-None-Match`).
+    pub matches_none: Option<Versions>,
+}
+
+/// Versions of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Precondition {
-    /// Nothing: the last write wins.
-    None,
-    /// It exists.
-    Exists,
-    /// Its digest is one of these.
-    OneOf(Vec<Digest>),
+pub enum Versions {
+    /// Whichever there is.
+    Any,
+    /// Those whose digests have these digits, see [`Digest::hex`].
+    Digests(Vec<[u8; 32]>),
+}
+
+impl Precondition {
+    fn holds(&self, json: &[u8]) -> bool {
+        let has = |versions: &Versions| match versions {
+            Versions::Any => true,
+            Versions::Digests(digests) => digests.contains(&Digest::of(json).hex()),
+        };
+        self.matches.as_ref().is_none_or(has) && !self.matches_none.as_ref().is_some_and(has)
+    }
 }
 
 /// What a write did.
@@ -123,9 +140,7 @@ impl<'a, M: Model> Batch<'a, M> {
             None => self.state.get(id),
         };
         let json = json.ok_or(WriteError::NotFound)?;
-        if let Precondition::OneOf(digests) = precondition
-            && !digests.contains(&Digest::of(&json))
-        {
+        if !precondition.holds(&json) {
             return Err(WriteError::PreconditionFailed);
         }
         let object = read(&json);

@@ -31,8 +31,8 @@ fn killed() -> (Simulated, Vec<String>) {
     let user = json!({"username": "bmo", "name": "BMO", "bio": "b".repeat(300)});
     for operation in [
         Operation::Create(serde_json::from_value(user).unwrap()),
-        Operation::Patch(1, json!({"bio": "Adventurer."}), Precondition::None),
-        Operation::Delete(2, Precondition::None),
+        Operation::Patch(1, json!({"bio": "Adventurer."}), Precondition::default()),
+        Operation::Delete(2, Precondition::default()),
     ] {
         let (answer, mut answered) = oneshot::channel();
         writer.write(vec![(operation, answer)]);
@@ -157,7 +157,7 @@ fn after_a_torn_batch_writing_goes_on() {
     let (_, mut writer) = open(&disk).unwrap();
     assert_eq!(users(&disk).unwrap(), states[2]);
     let (answer, mut answered) = oneshot::channel();
-    let delete = Operation::Delete(2, Precondition::None);
+    let delete = Operation::Delete(2, Precondition::default());
     writer.as_mut().unwrap().write(vec![(delete, answer)]);
     assert!(answered.try_recv().unwrap().into_outcome().is_ok());
     assert_eq!(users(&disk).unwrap(), states[3]);
@@ -205,7 +205,10 @@ fn a_db_json_that_someone_else_changed_is_not_written() {
         let mut writer = writer.unwrap();
         let mut delete = |id| {
             let (answer, mut answered) = oneshot::channel();
-            writer.write(vec![(Operation::Delete(id, Precondition::None), answer)]);
+            writer.write(vec![(
+                Operation::Delete(id, Precondition::default()),
+                answer,
+            )]);
             answered.try_recv().unwrap().into_outcome().is_ok()
         };
         assert!(!dirty || delete(3));

@@ -41,7 +41,7 @@ mod store;
 mod verify;
 mod writer;
 
-pub use batch::Precondition;
+pub use batch::{Precondition, Versions};
 pub use digest::Digest;
 pub use edit::Object;
 pub use error::{DocumentError, JournalError, OpenError, WriteError};

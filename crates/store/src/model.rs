@@ -126,11 +126,11 @@ pub fn operation(op: &Op, last_id: u64) -> Operation {
             which,
             username,
             bio,
-        } => Operation::Replace(id(which), members(username, bio), Precondition::None),
+        } => Operation::Replace(id(which), members(username, bio), Precondition::default()),
         Op::Patch { which, bio } => {
             let patch = json!({"bio": "b".repeat(*bio)});
-            Operation::Patch(id(which), patch, Precondition::None)
+            Operation::Patch(id(which), patch, Precondition::default())
         }
-        Op::Delete { which } => Operation::Delete(id(which), Precondition::None),
+        Op::Delete { which } => Operation::Delete(id(which), Precondition::default()),
     }
 }

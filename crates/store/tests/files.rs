@@ -65,7 +65,7 @@ async fn posts_without_ids_get_them_for_good() {
         .collect();
     assert_eq!(ids, [1, 2]);
     store
-        .delete(Id::new(1).unwrap(), Precondition::None)
+        .delete(Id::new(1).unwrap(), Precondition::default())
         .await
         .unwrap();
     let (id, _) = store.create(object(post("c"))).await.unwrap();
@@ -80,7 +80,7 @@ async fn the_last_id_is_kept_where_no_record_tells_it() {
     let store = open(&path).unwrap();
     for username in ["a", "b"] {
         let (id, _) = store.create(user(username)).await.unwrap();
-        store.delete(id, Precondition::None).await.unwrap();
+        store.delete(id, Precondition::default()).await.unwrap();
     }
     store.close().await;
     drop(store);

@@ -6,6 +6,7 @@
 
 mod api;
 mod bodies;
+mod conditions;
 mod crashes;
 mod disk;
 mod files;
