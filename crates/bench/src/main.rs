@@ -10,18 +10,14 @@ mod answers;
 mod client;
 mod context;
 mod data;
-mod footprint;
 mod machine;
 mod pairs;
 mod peer;
 mod peers;
 mod plot;
-mod proxy;
+mod questions;
 mod report;
-mod requests;
 mod server;
-mod sizes;
-mod writes;
 
 use std::{
     fs,
@@ -93,11 +89,11 @@ enum Question {
 impl Question {
     fn ask(self, context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
         match self {
-            Self::Requests => requests::measure(context, other),
-            Self::Footprint => footprint::measure(context),
-            Self::Sizes => sizes::measure(context),
-            Self::Writes => writes::measure(context),
-            Self::Proxy => proxy::measure(context),
+            Self::Requests => questions::requests::measure(context, other),
+            Self::Footprint => questions::footprint::measure(context),
+            Self::Sizes => questions::sizes::measure(context),
+            Self::Writes => questions::writes::measure(context),
+            Self::Proxy => questions::proxy::measure(context),
         }
     }
 }

@@ -13,10 +13,10 @@ use crate::{
     data,
     machine::{memory, own_processor_time, processor_time_at_rest},
     pairs::Spread,
+    questions::requests::at,
+    questions::writes::{TOKEN, post},
     report::{Table, mib},
-    requests::at,
     server::Server,
-    writes::{TOKEN, post},
 };
 
 /// The servers' names, by the size of their collections.

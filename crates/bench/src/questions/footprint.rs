@@ -6,10 +6,10 @@ use crate::{
     data,
     machine::{memory, processor_time_at_rest},
     pairs::Spread,
+    questions::requests::at,
+    questions::sizes::timed,
     report::{Table, mib},
-    requests::at,
     server::{Server, root},
-    sizes::timed,
 };
 
 /// Starts a peer; `None` when it is not installed.
