@@ -40,7 +40,7 @@ def cli():
     assert server.stdout.readline() == "ready\n"
     yield folder
     server.terminate()
-    server.wait(timeout=20)
+    server.wait(timeout=60)
     shutil.rmtree(folder)
 
 

@@ -83,7 +83,7 @@ class Registry:
 
     def _address(self, log):
         """The address it has bound, once it says so."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
                 return found[1]

@@ -6,15 +6,15 @@ import shutil
 import socket
 import subprocess
 import tarfile
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import FIGURES, IMAGES, REVISION, ROOT, SERVICES, build, image
-from engine import HARDENED, container, docker, get
+from engine import HARDENED, container, docker, get, wait_until
 
 IMAGE_BYTES_MAX = 8_000_000
-STOP_MAX = timedelta(seconds=2)
+# Half of what the engine waits before it kills; a busy machine needs a part of that.
+STOP_MAX = timedelta(seconds=5)
 REQUESTS = 100_000
 
 ROUTES = {
@@ -111,9 +111,12 @@ def test_writes_one_line_of_json_per_request(service):
         get(service.address(3000), path, {"X-Request-Id": f"line-{number}"})
     # A request's line is written out after its answer, the container's output by the engine still later.
     expected = {f"line-{number}": path for number, path in enumerate(paths)}
-    deadline = time.monotonic() + 5
-    while len(lines := [line for line in service.log() if line.get("requestId") in expected]) < len(paths):
-        assert time.monotonic() < deadline, f"{len(lines)} lines for {len(paths)} requests"
+
+    def logged():
+        return [line for line in service.log() if line.get("requestId") in expected]
+
+    wait_until(lambda: len(logged()) >= len(paths), "every request is logged")
+    lines = logged()
     assert {line["requestId"]: line["path"] for line in lines} == expected
     assert len(lines) == len(paths)
 
@@ -158,7 +161,7 @@ def whole_answer(connection, request):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_stops_within_two_seconds(images, name):
+def test_stops_long_before_it_would_be_killed(images, name):
     with container(image(name), *HARDENED, "--publish", "127.0.0.1::3000") as running:
         running.wait_healthy()
         host, port = running.address(3000).split(":")

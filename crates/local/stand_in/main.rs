@@ -2,8 +2,9 @@
 //! and asked for by path, so that tests can have it hang, crash, or answer what no service should.
 //!
 //! Members of `db.json`: `fail` (a line for stderr, then exit code 1), `silent` (never listens),
-//! `crash_after_ms`, `ready` (a status other than 200).
+//! `ready` (a status other than 200).
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,12 +44,6 @@ async fn main() -> Result<()> {
     }
     if script["silent"] == true {
         std::future::pending::<()>().await;
-    }
-    if let Some(ms) = script["crash_after_ms"].as_u64() {
-        tokio::spawn(async move {
-            sleep(Duration::from_millis(ms)).await;
-            std::process::exit(7);
-        });
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind((config.host, config.port)).await?;
@@ -156,6 +151,13 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
     }))
 }
 
+/// For tests that wait until a request is under way.
+fn say_that_it_has(path: &str) {
+    let line = format!(r#"{{"level":"INFO","message":"under way","path":"{path}"}}"#);
+    // Not every test reads it to the end.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 /// Answers; whether the connection stays open.
 async fn answer(request: &Request, stream: &mut TcpStream, state: &State) -> Result<bool> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
@@ -173,8 +175,12 @@ async fn answer(request: &Request, stream: &mut TcpStream, state: &State) -> Res
             return Ok(false);
         }
         "ready" => state.ready.store(u16::try_from(number)?, Ordering::Relaxed),
-        "slow" => sleep(Duration::from_millis(number)).await,
+        "slow" => {
+            say_that_it_has(path);
+            sleep(Duration::from_millis(number)).await;
+        }
         "hang" => {
+            say_that_it_has(path);
             // Until the other side has had enough.
             while stream.read(&mut [0; 1024]).await? > 0 {}
             return Ok(false);

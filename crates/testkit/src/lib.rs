@@ -19,6 +19,9 @@
 //! asks for it by name, with [`Binary::start_unready`]. No test reads an address
 //! out of a log by itself.
 //!
+//! Tests wait for what they need, with [`eventually`] and [`Task::logged`], and
+//! never for a time: on a busy machine no time is long enough.
+//!
 //! Whatever does not happen within [`DEADLINE`] panics. The output of a task
 //! whose test panics is printed.
 
@@ -30,7 +33,10 @@ mod process;
 mod start;
 mod task;
 
-use std::time::Duration;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 pub use binary::Binary;
 pub use connection::Connection;
@@ -41,3 +47,15 @@ pub use task::{Ended, Task};
 /// Longest wait for anything that should happen at once. Long, since a machine
 /// that runs tests is busy; a test that passes never waits for it.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits until something holds. `what` says in a failed test what was waited for.
+///
+/// # Panics
+/// When it does not hold within the deadline.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -21,6 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// What memory may differ by between two quarters: allocators keep some of what they are given back.
 const SLACK_KIB: u64 = 4 * 1024;
 
+/// What descriptors may differ by: of six clients each may have a connection to both tasks of its
+/// service, and each of six tasks may be asked for its health. How many of them meet is chance; a
+/// leak would be one of thousands of requests.
+const SLACK_DESCRIPTORS: usize = 18;
+
 /// A journal is folded into `db.json` when it has grown to a megabyte, or the file's size.
 const JOURNAL_BYTES_MAX: u64 = 3 * 1024 * 1024;
 
@@ -92,9 +97,8 @@ async fn under_steady_load_nothing_grows() {
             last.resident_kib <= second.resident_kib + SLACK_KIB,
             "{name}: memory grew"
         );
-        // A health check more or less is under way when they are counted.
         assert!(
-            last.descriptors <= second.descriptors + 4,
+            last.descriptors <= second.descriptors + SLACK_DESCRIPTORS,
             "{name}: descriptors are left open"
         );
         assert!(last.journal_bytes <= JOURNAL_BYTES_MAX, "{name}: journal");

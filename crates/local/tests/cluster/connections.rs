@@ -111,7 +111,11 @@ async fn a_slow_reader_holds_little_and_disturbs_nobody() {
 
 #[tokio::test]
 async fn clients_that_leave_and_targets_that_close_within_an_answer_leave_nothing_behind() {
-    let cluster = Setup::new().start().await;
+    // Longer than the test waits for a restart.
+    let cluster = Setup::new()
+        .parameter("users", "DeregistrationDelaySeconds", "300")
+        .start()
+        .await;
     let load = Load::start(cluster.addr, "/api/users/1", 2);
     load.more(100).await;
     let before = descriptors(cluster.pid());
@@ -149,9 +153,7 @@ async fn clients_that_leave_and_targets_that_close_within_an_answer_leave_nothin
     drop(waiting);
     descriptors_return(&cluster, before).await;
     // Nothing counts as under way to a target any more: the old tasks drain at once.
-    let start = std::time::Instant::now();
     assert!(cluster.ask(&["restart", "users"]).await.status.success());
-    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
     assert!(load.answered.load(Ordering::Relaxed) > 100);
     let (answered, failures) = load.stop().await;
     assert!(

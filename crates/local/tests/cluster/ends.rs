@@ -1,17 +1,22 @@
 //! Every way the cluster can end.
 
+use std::future::pending;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use local::cluster;
 use local::config::Config;
+use local::control::{self, Request, Success};
 use local::event::Events;
 use rustix::process::Signal;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::support::client::{get, raw};
+use crate::support::client::get;
 use crate::support::cluster::Setup;
 use crate::support::{SOON, all_gone, eventually, kill, text};
 
@@ -38,21 +43,23 @@ async fn every_way_to_end_it_leaves_no_process_behind() {
 
 #[tokio::test]
 async fn a_request_under_way_is_answered_and_half_a_request_is_not_waited_for() {
-    let mut cluster = Setup::new().start().await;
+    let mut cluster = Setup::new().arg("--logs").start().await;
     let addr = cluster.addr;
-    let slow = tokio::spawn(async move { get(addr, "/api/users/slow?1000").await });
-    let half = tokio::spawn(async move { raw(addr, b"GET / HTTP/1.1\r\nHost: fo").await });
-    let idle = tokio::net::TcpStream::connect(addr).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let start = Instant::now();
-    assert_eq!(cluster.end(Signal::TERM).await, Some(0));
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        start.elapsed()
-    );
+    let mut half = TcpStream::connect(addr).await.unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: fo").await.unwrap();
+    let idle = TcpStream::connect(addr).await.unwrap();
+    // Half of what a request gets to end.
+    let slow = tokio::spawn(async move { get(addr, "/api/users/slow?2500").await });
+    cluster.under_way("/api/users/slow").await;
+    kill(cluster.pid(), Signal::TERM);
+    let mut rest = Vec::new();
+    // A connection that is reset has ended, too.
+    let _ = timeout(SOON, half.read_to_end(&mut rest)).await.unwrap();
+    assert!(rest.is_empty(), "{rest:?}");
+    assert!(!slow.is_finished(), "half a request was waited for");
     assert_eq!(slow.await.unwrap().status, 200);
-    assert_eq!(half.await.unwrap(), "");
+    let status = timeout(SOON, cluster.child.wait()).await.unwrap();
+    assert_eq!(status.unwrap().code(), Some(0));
     drop(idle);
 }
 
@@ -64,21 +71,22 @@ async fn a_second_signal_ends_it_at_once_with_its_tasks() {
         kill(pid, Signal::STOP);
     }
     kill(cluster.pid(), Signal::INT);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("the first signal has arrived", || async {
+        TcpStream::connect(cluster.addr).await.is_err()
+    })
+    .await;
     let start = Instant::now();
     cluster.end(Signal::INT).await;
-    assert!(start.elapsed() < Duration::from_secs(3));
+    // Tasks that do not end get five seconds.
+    assert!(start.elapsed() < Duration::from_secs(4));
     all_gone(&pids).await;
 }
 
 /// Runs a cluster in a process of its own that panics: in a task, or where `local` begins.
 #[tokio::test]
 async fn a_panic_leaves_no_process_behind() {
-    for (place, script) in [
-        ("in a task", r#"{"crash_after_ms": 4000}"#),
-        ("outside", "{}"),
-    ] {
-        let setup = Setup::new().db("posts", script);
+    for place in ["in a task", "outside"] {
+        let setup = Setup::new();
         // Writes the topology.
         drop(setup.command());
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -123,7 +131,7 @@ async fn panicking_cluster() {
         "0",
     ];
     let config = Config::parse_from(args);
-    // A task that crashes is an event, which a scheduler sends.
+    // A task that is killed is an event, which a scheduler sends.
     let events = Events::new(false, |event| panic!("a panic on purpose, at {event}"));
     let table = Notify::new();
     let print = |text: String| {
@@ -132,8 +140,18 @@ async fn panicking_cluster() {
             table.notify_one();
         }
     };
+    let panic = async {
+        table.notified().await;
+        assert!(!outside, "a panic on purpose");
+        let socket = Path::new(&root).join("target/local.sock");
+        let Success::Status(status) = control::ask(&socket, &Request::Status).await.unwrap() else {
+            unreachable!("a status was asked for");
+        };
+        kill(status.services[0].tasks[0].pid.unwrap(), Signal::KILL);
+        pending::<()>().await;
+    };
     tokio::select! {
         result = cluster::run(config.cluster, events, print) => unreachable!("{result:?}"),
-        () = table.notified(), if outside => panic!("a panic on purpose"),
+        () = panic => unreachable!("it waits"),
     }
 }

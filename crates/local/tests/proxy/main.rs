@@ -9,6 +9,7 @@ mod clients;
 mod messages;
 mod targets;
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -23,12 +24,21 @@ use local::proxy::{Proxy, Timeouts};
 use local::target_group::TargetGroup;
 use local::{server, topology};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use support::SOON;
+
+/// Long enough for a busy machine, short enough for the tests that wait until they are over.
 const TIMEOUTS: Timeouts = Timeouts {
-    idle: Duration::from_millis(500),
-    connect: Duration::from_millis(500),
+    idle: Duration::from_secs(3),
+    connect: Duration::from_secs(3),
+};
+
+/// For tests in which a timeout must not be what ends the wait: clients give up before.
+const PATIENT: Timeouts = Timeouts {
+    idle: SOON.saturating_mul(2),
+    connect: SOON.saturating_mul(2),
 };
 
 /// A load balancer with the targets of the users service at these addresses. No checks run, so it
@@ -75,7 +85,7 @@ async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
         listener,
         Arc::new(proxy),
         stop.clone(),
-        Duration::from_secs(5),
+        PATIENT.idle,
     ));
     Alb {
         addr,
@@ -89,6 +99,8 @@ async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
 struct Target {
     addr: SocketAddr,
     connections: Arc<AtomicUsize>,
+    /// Those of them that have ended.
+    ended: Arc<AtomicUsize>,
     /// Everything received, over all connections.
     received: Arc<Mutex<Vec<u8>>>,
 }
@@ -99,29 +111,19 @@ impl Target {
         let this = Self {
             addr: listener.local_addr().unwrap(),
             connections: Arc::default(),
+            ended: Arc::default(),
             received: Arc::default(),
         };
-        let (connections, received) = (Arc::clone(&this.connections), Arc::clone(&this.received));
+        let (connections, ended) = (Arc::clone(&this.connections), Arc::clone(&this.ended));
+        let received = Arc::clone(&this.received);
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::Relaxed);
-                let received = Arc::clone(&received);
+                let (ended, received) = (Arc::clone(&ended), Arc::clone(&received));
                 tokio::spawn(async move {
-                    let mut pending = Vec::new();
-                    let mut block = [0; 4096];
-                    while let Ok(count @ 1..) = stream.read(&mut block).await {
-                        received.lock().unwrap().extend_from_slice(&block[..count]);
-                        pending.extend_from_slice(&block[..count]);
-                        while let Some(end) =
-                            pending.windows(4).position(|four| four == b"\r\n\r\n")
-                        {
-                            pending.drain(..end + 4);
-                            stream.write_all(answer).await.unwrap();
-                            if close {
-                                return;
-                            }
-                        }
-                    }
+                    // An error is the end of the connection.
+                    let _ = exchange(&mut stream, answer, close, &received).await;
+                    ended.fetch_add(1, Ordering::Relaxed);
                 });
             }
         });
@@ -137,6 +139,31 @@ impl Target {
     }
 }
 
+async fn exchange(
+    stream: &mut TcpStream,
+    answer: &[u8],
+    close: bool,
+    received: &Mutex<Vec<u8>>,
+) -> io::Result<()> {
+    let mut pending = Vec::new();
+    let mut block = [0; 4096];
+    loop {
+        let count = stream.read(&mut block).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        received.lock().unwrap().extend_from_slice(&block[..count]);
+        pending.extend_from_slice(&block[..count]);
+        while let Some(end) = pending.windows(4).position(|four| four == b"\r\n\r\n") {
+            pending.drain(..end + 4);
+            stream.write_all(answer).await?;
+            if close {
+                return Ok(());
+            }
+        }
+    }
+}
+
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 fn request(method: &str, path: &str) -> Vec<u8> {
@@ -147,11 +174,10 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
 }
 
-/// An address that refuses connections.
-async fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
+/// An address that refuses connections for as long as the socket is there: bound, so that nobody
+/// else gets the port, but not listening.
+fn refusing() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    (socket.local_addr().unwrap(), socket)
 }

@@ -192,6 +192,13 @@ impl Cluster {
         self.line(&[&event], |line| line.contains(&event)).await
     }
 
+    /// Waits until a task has a request for this path, which it neither answers nor refuses at
+    /// once. The cluster must show its logs.
+    pub async fn under_way(&mut self, path: &str) {
+        let said = format!(r#""message":"under way","path":"{path}""#);
+        self.line(&[&said], |line| line.contains(&said)).await;
+    }
+
     pub async fn status(&self) -> ClusterStatus {
         match control::ask(&self.socket, &Request::Status).await.unwrap() {
             Success::Status(status) => *status,

@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Connection, Request};
+use testkit::{Connection, Request, eventually};
 
-use crate::{TOKEN, eventually, polite, service};
+use crate::{TOKEN, polite, service};
 
 const MAX_CONNECTIONS: usize = 100;
 

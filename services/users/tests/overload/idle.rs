@@ -1,9 +1,9 @@
 //! Thousands of connections that do nothing.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use testkit::Connection;
+use testkit::{Connection, eventually};
 
-use crate::{eventually, polite, service, with_descriptors};
+use crate::{polite, service, with_descriptors};
 
 const MAX_CONNECTIONS: usize = 1000;
 

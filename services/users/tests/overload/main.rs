@@ -8,13 +8,8 @@ mod idle;
 mod polite;
 mod writes;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
 use serde_json::json;
-use testkit::{Binary, DEADLINE};
+use testkit::Binary;
 
 /// The token of writable services.
 const TOKEN: &str = "overload-0123456789abcdef";
@@ -54,13 +49,4 @@ fn with_list(binary: Binary) -> Binary {
         .db(json!({"users": users}).to_string())
         // Without the access log, which this process would have to read.
         .env("RUST_LOG", "info,access=off,chassis::server=error")
-}
-
-/// Waits until something holds.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < end, "not in time: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

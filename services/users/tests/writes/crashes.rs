@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use testkit::{Connection, Signal};
+use testkit::{Connection, Signal, eventually};
 
 use crate::{user, writable, write};
 
@@ -74,10 +74,13 @@ fn every_acknowledged_write_survives_kill_9_and_no_id_is_used_again() {
                 // It ends with an error, which is the service's end.
                 scope.spawn(|| create_until_killed(connection, &count, &acknowledged).unwrap_err());
             }
-            // At another moment in each round: mostly between two syncs, sometimes in a checkpoint.
-            thread::sleep(Duration::from_micros(
-                1_000 + (round as u64 * 7919) % 30_000,
-            ));
+            // At another moment in each round, counted in writes first, so that a busy machine
+            // has as many: mostly between two syncs, sometimes in a checkpoint.
+            let more = acknowledged.lock().unwrap().len() + round * 7 % 13;
+            eventually("writes are acknowledged", || {
+                acknowledged.lock().unwrap().len() >= more
+            });
+            thread::sleep(Duration::from_micros(round as u64 * 7919 % 10_000));
             task.signal(Signal::KILL);
         });
     }

@@ -4,11 +4,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
-use testkit::Binary;
+use testkit::{Binary, eventually};
 
 use crate::{TOKEN, create, problem, user, usernames, writable, write};
 
@@ -165,17 +164,11 @@ fn the_sync_comes_before_the_answer() {
     let before = fs::read_to_string(&trace).unwrap().lines().count();
     assert_eq!(create(&task, "finn").status, 201);
     // The client may have its answer before strace has written the call down.
-    let answered = || {
-        let text = fs::read_to_string(&trace).unwrap();
-        text.contains("201 Created").then_some(text)
-    };
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let trace = loop {
-        match answered() {
-            Some(trace) => break trace,
-            None => assert!(Instant::now() < deadline, "strace saw no answer"),
-        }
-    };
+    let read = || fs::read_to_string(&trace).unwrap();
+    eventually("strace has seen the answer", || {
+        read().contains("201 Created")
+    });
+    let trace = read();
     let calls: Vec<_> = trace.lines().skip(before).collect();
     let place = |what: &dyn Fn(&str) -> bool| calls.iter().position(|call| what(call));
     let append = place(&|call| call.contains("pwrite64(") && call.contains("finn")).unwrap();
