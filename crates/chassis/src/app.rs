@@ -87,8 +87,15 @@ impl<M: Model> App<M> {
         &self.0.lifecycle
     }
 
-    /// Room for one more write, given back when dropped.
-    pub(crate) fn admit_write(&self) -> Result<SemaphorePermit<'_>, ProblemDetails> {
+    /// Room for one more write, given back when dropped. Only for those who may
+    /// write: others must not keep them waiting.
+    pub(crate) fn admit_write(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<SemaphorePermit<'_>, ProblemDetails> {
+        let only_reads = || ProblemDetails::unavailable("this service only reads");
+        let token = self.0.token.as_ref().ok_or_else(only_reads)?;
+        token.admit(headers)?;
         let full = |_| ProblemDetails::unavailable("too many writes are waiting for the disk");
         self.0.writes.try_acquire().map_err(full)
     }
@@ -105,16 +112,6 @@ impl<M: Model> App<M> {
     /// Whether this service takes writes.
     pub(crate) fn writable(&self) -> bool {
         self.0.token.is_some()
-    }
-
-    /// Whether the request may write.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ProblemDetails> {
-        let unavailable = || ProblemDetails::unavailable("this service only reads");
-        self.0
-            .token
-            .as_ref()
-            .ok_or_else(unavailable)?
-            .admit(headers)
     }
 
     pub(crate) fn service(&self) -> Service {

@@ -20,7 +20,7 @@ use crate::{
 
 /// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
 pub(crate) async fn create<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
-    let _room = app.admit_write()?;
+    let _room = app.admit_write(request.headers())?;
     let (members, _) = object(&app, request, &body::POST).await?;
     let created = app.store()?.create(members).await;
     let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
@@ -37,7 +37,7 @@ pub(crate) async fn replace<M: Model>(
     PathId(id): PathId<M>,
     request: Request,
 ) -> Answer {
-    let _room = app.admit_write()?;
+    let _room = app.admit_write(request.headers())?;
     let (members, precondition) = object(&app, request, &body::PUT).await?;
     let replaced = app.store()?.replace(id, members, precondition).await;
     let record = replaced.map_err(|error| refused(error, Some(id)))?;
@@ -50,8 +50,8 @@ pub(crate) async fn patch<M: Model>(
     PathId(id): PathId<M>,
     request: Request,
 ) -> Answer {
-    let _room = app.admit_write()?;
-    let (patch, precondition) = authorized(&app, request, &body::PATCH).await?;
+    let _room = app.admit_write(request.headers())?;
+    let (patch, precondition) = json(&app, request, &body::PATCH).await?;
     let patched = app.store()?.patch(id, patch, precondition).await;
     let record = patched.map_err(|error| refused(error, Some(id)))?;
     Ok(stored(StatusCode::OK, record))
@@ -63,8 +63,7 @@ pub(crate) async fn delete<M: Model>(
     PathId(id): PathId<M>,
     headers: HeaderMap,
 ) -> Answer {
-    app.admit(&headers)?;
-    let _room = app.admit_write()?;
+    let _room = app.admit_write(&headers)?;
     let deleted = app
         .store()?
         .delete(id, conditional::precondition(&headers))
@@ -75,14 +74,13 @@ pub(crate) async fn delete<M: Model>(
     Ok(response)
 }
 
-/// The JSON that someone with the token sent, and the precondition on it.
-async fn authorized<M: Model>(
+/// The JSON that the client sent, and the precondition on it.
+async fn json<M: Model>(
     app: &App<M>,
     request: Request,
     accepts: &Accepts,
 ) -> Result<(Value, Precondition), ProblemDetails> {
     let (parts, body) = request.into_parts();
-    app.admit(&parts.headers)?;
     app.store()?;
     let json = body::json(&parts.headers, body, accepts).await?;
     Ok((json, conditional::precondition(&parts.headers)))
@@ -93,7 +91,7 @@ async fn object<M: Model>(
     request: Request,
     accepts: &Accepts,
 ) -> Result<(Object, Precondition), ProblemDetails> {
-    let (json, precondition) = authorized(app, request, accepts).await?;
+    let (json, precondition) = json(app, request, accepts).await?;
     if let Value::Object(members) = json {
         return Ok((members, precondition));
     }

@@ -55,6 +55,13 @@ fn more_writes_than_may_wait_are_refused_and_room_returns_at_once() {
         let detail = "too many writes are waiting for the disk";
         assert_eq!(refused.json()["detail"], detail);
     }
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let target = ["/api/users/1", "/api/users"][usize::from(method == "POST")];
+        let request = Request::new(method, target).body("application/json", "{}");
+        for request in [request.clone(), request.header("Authorization", "Bearer x")] {
+            assert_eq!(task.ask(&request).status, 401, "{method}");
+        }
+    }
     let reads = polite::ask_until(task.addr(), |met| met.answers.len() == 100);
     assert_eq!(reads.turned_away, 0, "reads go on");
 
