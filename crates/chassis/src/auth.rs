@@ -57,23 +57,33 @@ impl Token {
 
     /// Whether the request shows the token.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ProblemDetails> {
-        let shown = headers
-            .get(header::AUTHORIZATION)
-            .map(HeaderValue::as_bytes);
-        let shown = shown.and_then(|value| {
-            // RFC 9110 §11.1: the scheme's name is case-insensitive.
-            let (scheme, token) = value.split_at_checked("Bearer ".len())?;
-            scheme
-                .eq_ignore_ascii_case(b"Bearer ")
-                .then_some(token.trim_ascii())
-        });
-        let detail = match shown {
-            Some(token) if token.ct_eq(self.0.as_bytes()).into() => return Ok(()),
-            Some(_) => "this is not the service's write token",
-            None => "writing needs the header Authorization: Bearer <token>",
+        // RFC 6750 §3: whoever shows no token, or by another scheme, is told no error.
+        const NOTHING_SHOWN: &str = "Bearer realm=\"forum\"";
+        const WRONG: &str = "Bearer realm=\"forum\", error=\"invalid_token\"";
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        let shown = lines.next().and_then(bearer);
+        let (detail, challenge) = match (shown, lines.next()) {
+            (_, Some(_)) => ("expected one header Authorization, not several", WRONG),
+            (Some(token), None) if token.ct_eq(self.0.as_bytes()).into() => return Ok(()),
+            (Some(_), None) => ("this is not the service's write token", WRONG),
+            (None, None) => (
+                "writing needs the header Authorization: Bearer <token>",
+                NOTHING_SHOWN,
+            ),
         };
-        let challenge = HeaderValue::from_static("Bearer realm=\"forum\"");
-        Err(ProblemDetails::new(Problem::Unauthorized, detail)
-            .with_header(header::WWW_AUTHENTICATE, challenge))
+        Err(
+            ProblemDetails::new(Problem::Unauthorized, detail).with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            ),
+        )
     }
+}
+
+/// What the client shows by the scheme `Bearer`, whose case does not matter (RFC 9110 §11.1).
+fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
+    let value = authorization.as_bytes();
+    let (scheme, rest) = value.split_at_checked("Bearer".len())?;
+    let shown = rest.is_empty() || rest.starts_with(b" ");
+    (shown && scheme.eq_ignore_ascii_case(b"Bearer")).then(|| rest.trim_ascii())
 }

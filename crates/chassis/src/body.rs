@@ -26,19 +26,19 @@ pub(crate) struct Accepts {
     pub value: &'static str,
 }
 
-pub(crate) const POST: Accepts = Accepts {
+pub(crate) static POST: Accepts = Accepts {
     media_types: &["application/json"],
     header: HeaderName::from_static("accept-post"),
     value: "application/json",
 };
 
-pub(crate) const PUT: Accepts = Accepts {
+pub(crate) static PUT: Accepts = Accepts {
     media_types: &["application/json"],
     header: header::ACCEPT,
     value: "application/json",
 };
 
-pub(crate) const PATCH: Accepts = Accepts {
+pub(crate) static PATCH: Accepts = Accepts {
     media_types: &["application/merge-patch+json", "application/json"],
     header: HeaderName::from_static("accept-patch"),
     value: "application/merge-patch+json, application/json",
@@ -51,6 +51,7 @@ pub(crate) async fn json(
     accepts: &Accepts,
 ) -> Result<Value, ProblemDetails> {
     check_media_type(headers, accepts)?;
+    check_coding(headers)?;
     let declared = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
@@ -110,6 +111,25 @@ fn check_media_type(headers: &HeaderMap, accepts: &Accepts) -> Result<(), Proble
         ProblemDetails::new(Problem::UnsupportedMediaType, detail).with_header(
             accepts.header.clone(),
             HeaderValue::from_static(accepts.value),
+        ),
+    )
+}
+
+/// A body is read as it is; who compressed it is told to send it plain (RFC 9110 §8.4).
+fn check_coding(headers: &HeaderMap) -> Result<(), ProblemDetails> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    if codings.all(|coding| {
+        let coding = coding.trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    }) {
+        return Ok(());
+    }
+    let detail = "expected a body without Content-Encoding";
+    Err(
+        ProblemDetails::new(Problem::UnsupportedMediaType, detail).with_header(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
         ),
     )
 }

@@ -300,8 +300,8 @@ fn list_parameters<M: Model>() -> Vec<Value> {
         }),
         json!({
             "name": "after", "in": "query",
-            "description": "Only records that come after this id in the direction of the sort.",
-            "schema": id_schema()
+            "description": "Only records that come after this id in the direction of the sort; 0 comes before all ids.",
+            "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": common::Id::<()>::MAX}
         }),
         json!({
             "name": "sort", "in": "query", "description": "`-id` for the newest first.",

@@ -31,9 +31,7 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
             }
             (None, "limit") => query.limit = Some(limit(&value)?),
             (None, "after") => {
-                let id = value.parse::<Id<M>>();
-                let id = id.map_err(|_| invalid(&name, "expected an id"))?;
-                query.after = Some(id.get());
+                query.after = Some(after::<M>(&value)?);
             }
             (None, _) => query.descending = descending(&value)?,
         }
@@ -42,12 +40,22 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
     Ok(query)
 }
 
+/// An id, or 0, which comes before all of them.
+fn after<M: Model>(value: &str) -> Result<u64, ProblemDetails> {
+    if value == "0" {
+        return Ok(0);
+    }
+    let id = value.parse::<Id<M>>();
+    id.map(Id::get)
+        .map_err(|_| invalid("after", "expected an id, or 0"))
+}
+
 fn limit(value: &str) -> Result<usize, ProblemDetails> {
-    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let written = !value.starts_with('0') && value.bytes().all(|byte| byte.is_ascii_digit());
     let limit = value
         .parse()
         .ok()
-        .filter(|limit| digits && (1..=LIMIT_MAX).contains(limit));
+        .filter(|limit| written && (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| invalid("limit", "expected an integer from 1 to 1000"))
 }
 

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::{Body, HttpBody},
-    http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header},
+    http::{HeaderValue, Method, Request, Response, StatusCode, header},
     response::IntoResponse,
     routing::{MethodRouter, get, post, put},
 };
@@ -15,6 +15,7 @@ use tower_http::{body::UnsyncBoxBody, catch_panic::CatchPanic};
 
 use crate::{
     app::App,
+    body::{self, Accepts},
     collection::Read,
     health,
     metrics::RouteMetrics,
@@ -24,9 +25,26 @@ use crate::{
     writes,
 };
 
-const READ: &str = "GET, HEAD, OPTIONS";
-const READ_OR_CREATE: &str = "GET, HEAD, POST, OPTIONS";
-const READ_OR_EDIT: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+/// What a route takes, as `OPTIONS` tells.
+#[derive(Clone, Copy)]
+struct Takes {
+    methods: &'static str,
+    /// Of the method whose media types have a header of their own.
+    body: Option<&'static Accepts>,
+}
+
+const READ: Takes = Takes {
+    methods: "GET, HEAD, OPTIONS",
+    body: None,
+};
+const READ_OR_CREATE: Takes = Takes {
+    methods: "GET, HEAD, POST, OPTIONS",
+    body: Some(&body::POST),
+};
+const READ_OR_EDIT: Takes = Takes {
+    methods: "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+    body: Some(&body::PATCH),
+};
 
 /// The routes of a service. All three have these: `/`, `/api`, the collection,
 /// its records, its API document, health and metrics.
@@ -44,8 +62,9 @@ struct Route<M: Model> {
     app: App<M>,
     /// What is read of the collection by `GET` and `HEAD`.
     read: Option<Read>,
-    /// Everything else.
-    methods: MethodRouter,
+    /// Everything else; `None` for paths that no route has. (A router without methods
+    /// would send an empty `Allow` with its 404.)
+    methods: Option<MethodRouter>,
 }
 
 impl<M: Model> Routes<M> {
@@ -101,35 +120,32 @@ impl<M: Model> Routes<M> {
         self.add(path, READ, None, methods);
     }
 
-    /// Adds a route. `allow` lists its methods.
-    fn add(
-        &mut self,
-        path: &str,
-        allow: &'static str,
-        read: Option<Read>,
-        methods: MethodRouter<App<M>>,
-    ) {
+    /// Adds a route.
+    fn add(&mut self, path: &str, takes: Takes, read: Option<Read>, methods: MethodRouter<App<M>>) {
         let options = async move || {
-            (
-                StatusCode::NO_CONTENT,
-                [(header::ALLOW, HeaderValue::from_static(allow))],
-            )
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::ALLOW, HeaderValue::from_static(takes.methods));
+            if let Some(body) = takes.body {
+                headers.insert(&body.header, HeaderValue::from_static(body.value));
+            }
+            response
         };
         let methods = methods
             .options(options)
-            .fallback(async move || ProblemDetails::not_allowed(allow));
+            .fallback(async move || ProblemDetails::not_allowed(takes.methods));
         let unique = "a route is added once";
         self.paths.insert(path, self.answers.len()).expect(unique);
-        self.push(path, read, methods);
+        self.push(path, read, Some(methods));
     }
 
-    fn push(&mut self, label: &str, read: Option<Read>, methods: MethodRouter<App<M>>) {
+    fn push(&mut self, label: &str, read: Option<Read>, methods: Option<MethodRouter<App<M>>>) {
         self.metrics
             .push(self.app.metrics().route(label.to_owned()));
         self.answers.push(Route {
             app: self.app.clone(),
             read,
-            methods: methods.with_state(self.app.clone()),
+            methods: methods.map(|methods| methods.with_state(self.app.clone())),
         });
     }
 
@@ -154,7 +170,7 @@ impl<M: Model> Routes<M> {
         let path = format!("/api/{}/openapi.json", M::COLLECTION);
         let media_type = [(header::CONTENT_TYPE, "application/json")];
         self.get(&path, get(async move || (media_type, document)));
-        self.push("none", None, MethodRouter::new().fallback(no_route));
+        self.push("none", None, None);
         let answers = self.answers.into_iter().map(|route| {
             let route = Arc::new(route);
             let answer = service_fn(move |request| {
@@ -187,14 +203,13 @@ impl<M: Model> Route<M> {
                 let request = request.into_parts().0;
                 read.answer(&self.app, request).await.into_response()
             }
-            _ => {
-                let answer = self.methods.clone().call(request);
-                answer.await.unwrap_or_else(|never| match never {})
-            }
+            _ => match &self.methods {
+                Some(methods) => {
+                    let answer = methods.clone().call(request);
+                    answer.await.unwrap_or_else(|never| match never {})
+                }
+                None => ProblemDetails::no_route(request.uri().path()).into_response(),
+            },
         }
     }
-}
-
-async fn no_route(uri: Uri) -> ProblemDetails {
-    ProblemDetails::no_route(uri.path())
 }

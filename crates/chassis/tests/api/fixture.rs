@@ -7,12 +7,13 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use bytes::Bytes;
-use chassis::{App, Lifecycle, Phase, Routes, Service, Sink};
+use chassis::{App, Lifecycle, Phase, Routes, Service, Sink, Token};
 use common::{Model, Post, Problem, Thread, User};
 use http_body_util::BodyExt;
 use hyper::service::Service as _;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Store, WriteLock};
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A service in process.
@@ -28,6 +29,8 @@ pub struct Api {
     pub lifecycle: Lifecycle,
     answer: Answer,
     runtime: Runtime,
+    /// Where `db.json` is.
+    _dir: Option<TempDir>,
 }
 
 type Answer = Box<dyn Fn(Request<Body>) -> Pin<Box<dyn Future<Output = Response>>>>;
@@ -44,30 +47,55 @@ pub fn ids() -> impl Iterator<Item = u64> {
     (1..=60).filter(|id| id % 7 != 0)
 }
 
-/// All three services, ready.
+/// The token of services that write.
+pub const TOKEN: &str = "a-token-for-the-tests";
+
+/// Whether a service takes writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    ReadOnly,
+    Writable,
+}
+
+/// All three services, ready, read-only.
 pub fn all() -> [Api; 3] {
-    [users(), threads(), posts()]
+    all_in(Mode::ReadOnly)
+}
+
+/// All three services, ready.
+pub fn all_in(mode: Mode) -> [Api; 3] {
+    [users_in(mode), threads_in(mode), posts_in(mode)]
 }
 
 pub fn users() -> Api {
+    users_in(Mode::ReadOnly)
+}
+
+pub fn threads() -> Api {
+    threads_in(Mode::ReadOnly)
+}
+
+pub fn posts() -> Api {
+    posts_in(Mode::ReadOnly)
+}
+
+fn users_in(mode: Mode) -> Api {
     let user = |id| {
         let name = format!("Number {id}");
         json!({"id": id, "username": format!("user-{id}"), "name": name, "bio": "", "badge": {"b": 1}})
     };
-    Api::new::<User>(ids().map(user).collect(), &["username"], &[], |routes| {
-        routes
-    })
+    let records = ids().map(user).collect();
+    Api::new::<User>(mode, records, &["username"], &[], |routes| routes)
 }
 
-pub fn threads() -> Api {
+fn threads_in(mode: Mode) -> Api {
     let thread = |id| json!({"id": id, "title": format!("Thread {id}"), "createdBy": id % 5 + 1});
-    Api::new::<Thread>(ids().map(thread).collect(), &["createdBy"], &[], |routes| {
-        routes
-    })
+    let records = ids().map(thread).collect();
+    Api::new::<Thread>(mode, records, &["createdBy"], &[], |routes| routes)
 }
 
 /// Posts of threads 1 to 4 and users 1 to 3, on more than one page of the store.
-pub fn posts() -> Api {
+fn posts_in(mode: Mode) -> Api {
     let text = "More than the store puts on one page. ".repeat(20);
     let post = |id| json!({"id": id, "thread": id % 4 + 1, "text": text, "user": id % 3 + 1});
     let lists = &[
@@ -75,6 +103,7 @@ pub fn posts() -> Api {
         ("/api/posts/by-user/", "user"),
     ];
     Api::new::<Post>(
+        mode,
         ids().map(post).collect(),
         &["thread", "user"],
         lists,
@@ -84,21 +113,39 @@ pub fn posts() -> Api {
 
 impl Api {
     fn new<M: Model>(
+        mode: Mode,
         records: Vec<Value>,
         filters: &'static [&'static str],
         lists_by: &'static [(&'static str, &'static str)],
         routes: fn(Routes<M>) -> Routes<M>,
     ) -> Self {
-        let (api, app) = Self::starting(filters, lists_by, routes);
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), json!({M::COLLECTION: records}).to_string()).unwrap();
-        let store = Store::open(file.path()).unwrap();
-        app.ready(store);
-        Self { records, ..api }
+        let (api, app) = Self::starting_in(mode, filters, lists_by, routes);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db.json");
+        fs::write(&path, json!({M::COLLECTION: records}).to_string()).unwrap();
+        let store = match mode {
+            Mode::ReadOnly => Store::open(&path),
+            Mode::Writable => Store::open_writable(WriteLock::take(&path).unwrap()),
+        };
+        app.ready(store.unwrap());
+        Self {
+            records,
+            _dir: Some(dir),
+            ..api
+        }
     }
 
     /// A service that has not loaded its collection.
     pub fn starting<M: Model>(
+        filters: &'static [&'static str],
+        lists_by: &'static [(&'static str, &'static str)],
+        routes: fn(Routes<M>) -> Routes<M>,
+    ) -> (Self, App<M>) {
+        Self::starting_in(Mode::ReadOnly, filters, lists_by, routes)
+    }
+
+    fn starting_in<M: Model>(
+        mode: Mode,
         filters: &'static [&'static str],
         lists_by: &'static [(&'static str, &'static str)],
         routes: fn(Routes<M>) -> Routes<M>,
@@ -108,7 +155,8 @@ impl Api {
             version: "1.2.3",
             about: "A service in a test.",
         };
-        let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()), None);
+        let token = (mode == Mode::Writable).then(|| Token::new(TOKEN).unwrap());
+        let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()), token);
         let observed = routes(Routes::new(app.clone())).into_service();
         let answer: Answer = Box::new(move |request| {
             let answering = observed.call(request);
@@ -129,7 +177,11 @@ impl Api {
             lists_by,
             lifecycle: app.lifecycle().clone(),
             answer,
+            _dir: None,
+            // Its clock goes on when nothing else does: no test waits for a time limit.
             runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
                 .build()
                 .unwrap(),
         };
@@ -168,13 +220,24 @@ impl Api {
 
     /// The service's answer, once checked for what all answers have.
     pub fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
+        self.send(method, target, headers, Body::empty())
+    }
+
+    /// The same for a request with a body.
+    pub fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Response {
         let mut request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
             .uri(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::empty()).unwrap();
+        let request = request.body(body).unwrap();
         let response = self.runtime.block_on((self.answer)(request));
         self.check(&format!("{method} {target}"), &response);
         response

@@ -106,6 +106,7 @@ fn values_that_cannot_be_are_refused_by_name() {
         for limit in [
             "",
             "0",
+            "01",
             "1001",
             "-1",
             "+5",
@@ -121,9 +122,10 @@ fn values_that_cannot_be_are_refused_by_name() {
         }
         let numbers = api.filters.iter().filter(|member| **member != "username");
         for id in numbers.chain(&["after"]) {
+            let none = if *id == "after" { "00" } else { "0" };
             for value in [
                 "",
-                "0",
+                none,
                 "-1",
                 "01",
                 "1e3",

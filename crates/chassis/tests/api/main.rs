@@ -12,3 +12,4 @@ mod openapi;
 mod operations;
 mod paging;
 mod routes;
+mod writes;

@@ -78,6 +78,8 @@ fn after_need_not_be_an_id_of_the_list() {
         assert_eq!(ids("after=7&limit=2"), [8, 9]);
         assert_eq!(ids("after=7&limit=2&sort=-id"), [6, 5]);
         assert_eq!(ids("after=1&sort=-id"), [0; 0]);
+        assert_eq!(ids("after=0&limit=2"), [1, 2]);
+        assert_eq!(ids("after=0&sort=-id"), [0; 0]);
         assert_eq!(ids("after=9007199254740991&sort=-id&limit=1"), [60]);
     }
 }

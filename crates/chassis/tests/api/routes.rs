@@ -1,6 +1,6 @@
 //! Which paths and methods there are.
 
-use crate::fixture::all;
+use crate::fixture::{Mode, all, all_in};
 
 #[test]
 fn every_route_answers_get_with_its_media_type() {
@@ -52,6 +52,29 @@ fn options_lists_the_methods() {
             assert_eq!(response.status, 204, "{path}");
             assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS", "{path}");
             assert!(response.body.is_empty(), "{path}");
+        }
+    }
+}
+
+#[test]
+fn options_names_the_bodies_that_are_read() {
+    for api in all_in(Mode::Writable) {
+        let collection = api.ask("OPTIONS", &api.collection(), &[]);
+        assert_eq!(collection.header("allow"), "GET, HEAD, POST, OPTIONS");
+        assert_eq!(collection.header("accept-post"), "application/json");
+        assert_eq!(collection.headers.get("accept-patch"), None);
+        let record = api.ask("OPTIONS", &format!("{}/1", api.collection()), &[]);
+        let methods = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+        assert_eq!(record.header("allow"), methods);
+        let patches = "application/merge-patch+json, application/json";
+        assert_eq!(record.header("accept-patch"), patches);
+        assert_eq!(record.headers.get("accept-post"), None);
+    }
+    for api in all() {
+        for (path, _) in api.paths() {
+            let headers = api.ask("OPTIONS", &path, &[]).headers;
+            assert!(!headers.contains_key("accept-post"), "{path}");
+            assert!(!headers.contains_key("accept-patch"), "{path}");
         }
     }
 }
@@ -128,6 +151,8 @@ fn other_paths_are_not_found_whatever_the_method() {
                 let response = api.ask(method, &path, &[]);
                 assert_eq!(response.status, 404, "{method} {path}");
                 assert_eq!(response.problem(), "not-found", "{method} {path}");
+                let allow = response.headers.get("allow");
+                assert_eq!(allow, None, "{method} {path}");
             }
         }
     }
