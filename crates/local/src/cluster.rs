@@ -29,6 +29,10 @@ use crate::{data, program, server, table};
 /// timeout on purpose: somebody waits for the prompt.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Requests over the socket that are under way; a further one waits. A restart takes as long as its
+/// tasks need.
+const ANSWERING_MAX: usize = 64;
+
 /// The path of a cluster's socket.
 #[must_use]
 pub fn socket(given: Option<PathBuf>, root: &Path) -> PathBuf {
@@ -174,11 +178,9 @@ impl Cluster {
         let mut answering = JoinSet::new();
         loop {
             tokio::select! {
-                mut client = self.control.accept() => {
-                    if let Some(request) = client.request().await {
-                        let answer = self.answer(request).await;
-                        answering.spawn(async move { client.answer(&answer.await).await });
-                    }
+                (client, request) = self.control.next(), if answering.len() < ANSWERING_MAX => {
+                    let answer = self.answer(request).await;
+                    answering.spawn(async move { client.answer(&answer.await).await });
                 }
                 Some(_) = answering.join_next() => {}
                 Some(end) = self.schedulers.join_next() => return propagate(end),

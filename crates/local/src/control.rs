@@ -2,6 +2,7 @@
 //!
 //! Both sides speak one line of JSON.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::status::ClusterStatus;
@@ -39,10 +41,20 @@ pub enum Success {
     Status(Box<ClusterStatus>),
 }
 
+/// Clients that have not asked yet. One more closes the one that has kept us waiting longest.
+const ASKING_MAX: usize = 64;
+
+/// How long a client may take to ask, and then to take its answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The socket of a running cluster; its file goes with it.
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
+    /// Clients that have connected and may be about to ask.
+    asking: JoinSet<Option<(Connection, Request)>>,
+    /// The same ones, the longest there first.
+    waits: VecDeque<AbortHandle>,
 }
 
 impl Control {
@@ -78,17 +90,41 @@ impl Control {
         Ok(Self {
             listener,
             path: path.to_owned(),
+            asking: JoinSet::new(),
+            waits: VecDeque::new(),
         })
     }
 
-    /// The next connection.
-    pub async fn accept(&self) -> Connection {
+    /// The next request, and who asks. Clients that ask nothing keep nobody waiting. Nothing is
+    /// lost when this is dropped before it is done.
+    pub async fn next(&mut self) -> (Connection, Request) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => return Connection(stream),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(Connection(stream)),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+                Some(asked) = self.asking.join_next() => {
+                    if let Ok(Some(asked)) = asked {
+                        return asked;
+                    }
+                }
             }
         }
+    }
+
+    fn admit(&mut self, mut client: Connection) {
+        self.waits.retain(|wait| !wait.is_finished());
+        if self.waits.len() >= ASKING_MAX
+            && let Some(longest) = self.waits.pop_front()
+        {
+            longest.abort();
+        }
+        let wait = self.asking.spawn(async move {
+            let request = client.request().await?;
+            Some((client, request))
+        });
+        self.waits.push_back(wait);
     }
 }
 
@@ -103,12 +139,12 @@ impl Drop for Control {
 pub struct Connection(UnixStream);
 
 impl Connection {
-    /// What it asks; nothing when it asks nothing that can be understood within a second.
-    pub async fn request(&mut self) -> Option<Request> {
+    /// What it asks; nothing when it asks nothing that can be understood, or too late.
+    async fn request(&mut self) -> Option<Request> {
         const REQUEST_BYTES_MAX: u64 = 4096;
         let mut line = String::new();
         let mut reader = BufReader::new((&mut self.0).take(REQUEST_BYTES_MAX));
-        timeout(Duration::from_secs(1), reader.read_line(&mut line))
+        timeout(PATIENCE, reader.read_line(&mut line))
             .await
             .ok()?
             .ok()?;
@@ -119,8 +155,8 @@ impl Connection {
     pub async fn answer(mut self, answer: &Answer) {
         if let Ok(mut line) = serde_json::to_vec(answer) {
             line.push(b'\n');
-            // The client may have left.
-            let _ = self.0.write_all(&line).await;
+            // The client may have left, or not read.
+            let _ = timeout(PATIENCE, self.0.write_all(&line)).await;
         }
     }
 }

@@ -1,11 +1,33 @@
 //! The signals that end the program.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use anyhow::{Context, Result};
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ctrl-C, SIGTERM, Ctrl-\ and the end of the terminal. From the moment this exists none of them
-/// ends the program by itself, which would leave its tasks behind.
-pub struct Signals([Signal; 4]);
+/// Those that end a program which does not take them over. What tells of the program's own fault
+/// (SIGSEGV and the like) is not among them: nothing can be done in order after it. SIGPIPE is
+/// ignored already.
+const ENDING: [Number; 12] = [
+    Number::HUP,
+    Number::INT,
+    Number::QUIT,
+    Number::ABORT,
+    Number::USR1,
+    Number::USR2,
+    Number::ALARM,
+    Number::TERM,
+    Number::XCPU,
+    Number::XFSZ,
+    Number::VTALARM,
+    Number::PROF,
+];
+
+/// Ctrl-C, SIGTERM, the end of the terminal, and the other signals that end a program. From the
+/// moment this exists none of them ends it by itself, which would cut requests off.
+pub struct Signals(Vec<Signal>);
 
 impl Signals {
     /// Takes the signals over.
@@ -13,23 +35,21 @@ impl Signals {
     /// # Errors
     /// When the system does not let us.
     pub fn new() -> Result<Self> {
-        let take = |kind| signal(kind).context("cannot handle signals");
-        Ok(Self([
-            take(SignalKind::interrupt())?,
-            take(SignalKind::terminate())?,
-            take(SignalKind::quit())?,
-            take(SignalKind::hangup())?,
-        ]))
+        let take = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
+        let taken = ENDING.into_iter().map(take).collect::<Result<_, _>>();
+        Ok(Self(taken.context("cannot handle signals")?))
     }
 
     /// Waits for the next.
     pub async fn next(&mut self) {
-        let [interrupt, terminate, quit, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = quit.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        poll_fn(|cx| {
+            let arrived = self.0.iter_mut().any(|one| one.poll_recv(cx).is_ready());
+            if arrived {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 }

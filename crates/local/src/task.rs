@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -69,6 +69,9 @@ impl fmt::Display for Cause {
 pub struct Task {
     name: String,
     child: Child,
+    /// Held as long as the task may run: its end tells the task that `local` is gone, even by
+    /// SIGKILL. No other process has it, for the standard library closes it in every other child.
+    stdin: Option<ChildStdin>,
     /// Its process.
     pub pid: u32,
 }
@@ -88,11 +91,18 @@ impl Task {
             .filter_map(|&name| Some((name, std::env::var_os(name)?)));
         let mut command = Command::new(&definition.program);
         command
-            .args(["--host", "127.0.0.1", "--port", "0", "--db"])
+            .args([
+                "--exit-with-stdin",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--db",
+            ])
             .arg(&definition.db)
             .env_clear()
             .envs(environment)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -100,11 +110,18 @@ impl Task {
         if let Some(token) = &definition.write_token {
             command.env("WRITE_TOKEN", token);
         }
-        let child = command
+        let mut child = command
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", definition.program.display()))?;
         let pid = child.id().ok_or("ended before it had a process id")?;
-        Ok(Self { name, child, pid })
+        // Taken out of the child, which would close it before it waits for the end.
+        let stdin = child.stdin.take();
+        Ok(Self {
+            name,
+            child,
+            stdin,
+            pid,
+        })
     }
 
     /// Watches the process until it ends: passes its logs on, and stops it once `stop` is cancelled.
@@ -148,6 +165,7 @@ impl Task {
             // them open.
             let _ = timeout(Duration::from_millis(100), reading).await;
         }
+        drop(self.stdin);
         let never_listened = log.address.borrow().is_none();
         let stderr = log
             .complaint

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +26,9 @@ struct Config {
     port: u16,
     #[arg(long)]
     db: std::path::PathBuf,
+    /// As services have it.
+    #[arg(long)]
+    exit_with_stdin: bool,
 }
 
 struct State {
@@ -36,6 +40,12 @@ struct State {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let config = Config::parse();
+    if config.exit_with_stdin {
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            let _ = kill_process(getpid(), Signal::TERM);
+        });
+    }
     let text = std::fs::read(&config.db)
         .with_context(|| format!("cannot read {}", config.db.display()))?;
     let script: Value = serde_json::from_slice(&text)?;

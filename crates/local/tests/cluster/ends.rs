@@ -22,7 +22,20 @@ use crate::support::{SOON, all_gone, eventually, kill, text};
 
 #[tokio::test]
 async fn every_way_to_end_it_leaves_no_process_behind() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+    for signal in [
+        Signal::INT,
+        Signal::TERM,
+        Signal::HUP,
+        Signal::QUIT,
+        Signal::ABORT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::XCPU,
+        Signal::XFSZ,
+        Signal::VTALARM,
+        Signal::PROF,
+    ] {
         let mut cluster = Setup::new().start().await;
         let pids = cluster.pids("").await;
         assert_eq!(pids.len(), 6);
@@ -38,6 +51,18 @@ async fn every_way_to_end_it_leaves_no_process_behind() {
                 == 6
         })
         .await;
+    }
+}
+
+/// Signals that cannot be taken over, or that tell of a fault of its own.
+#[tokio::test]
+async fn tasks_end_with_a_cluster_that_ends_without_a_word() {
+    for signal in [Signal::KILL, Signal::ILL, Signal::TRAP, Signal::SYS] {
+        let mut cluster = Setup::new().start().await;
+        let pids = cluster.pids("").await;
+        assert_eq!(pids.len(), 6);
+        assert_eq!(cluster.end(signal).await, None, "{signal:?}");
+        all_gone(&pids).await;
     }
 }
 

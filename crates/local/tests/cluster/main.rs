@@ -8,6 +8,7 @@ mod support;
 mod alb;
 mod changes;
 mod connections;
+mod control;
 mod ends;
 mod faults;
 mod refusals;
