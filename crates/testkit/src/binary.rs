@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 use crate::task::{Ended, Task};
 
+/// The number of the user `nobody` on most systems.
+const NOBODY: u32 = 65534;
+
 /// A binary and what it is started with. Its environment is empty but for
 /// `PORT=0` and `HOST=127.0.0.1`, its working directory new and empty. It can
 /// be started more than once: again after its end, or several times at once.
@@ -69,10 +72,11 @@ impl Binary {
         self
     }
 
-    /// Starts it as another user, by number. Only root can.
+    /// Starts it as a user who has no rights here: as it is when an ordinary user
+    /// runs the tests, and as `nobody` when root does.
     #[must_use]
-    pub fn user(mut self, user: u32) -> Self {
-        self.user = Some(user);
+    pub fn unprivileged(mut self) -> Self {
+        self.user = rustix::process::geteuid().is_root().then_some(NOBODY);
         self
     }
 

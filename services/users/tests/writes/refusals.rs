@@ -1,6 +1,9 @@
 //! Starts that are refused, each with what to do.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
 
 use testkit::Binary;
 
@@ -59,15 +62,18 @@ fn in_a_task_the_volume_is_named_before_permissions() {
     let binary = writable()
         .env("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
         .env("DB_PATH", "/forum-test-not-permitted.json")
-        .user(65532);
+        .unprivileged();
     let said = refused(&binary);
     assert!(said.contains("mount a volume"), "{said}");
 }
 
 #[test]
 fn a_directory_that_cannot_be_written_is_refused() {
-    let binary = writable().db(r#"{"users":[]}"#).user(65532);
+    let binary = writable().db(r#"{"users":[]}"#).unprivileged();
+    fs::set_permissions(binary.dir(), Permissions::from_mode(0o555)).unwrap();
     let said = refused(&binary);
+    // So that it can be removed.
+    fs::set_permissions(binary.dir(), Permissions::from_mode(0o755)).unwrap();
     assert_eq!(said.matches("give this user the directory").count(), 1);
     assert_eq!(said.matches("ermission denied").count(), 1, "{said}");
 }

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# What .ci/run and .ci/long share: steps with a budget, all of which run, and what they took.
+
+report=()
+failed=0
+
+as_root() { if ((EUID == 0)); then "$@"; else sudo "$@"; fi; }
+
+# step NAME BUDGET COMMAND...: runs a command, with a budget in seconds. A failure stops no other step.
+step() {
+    local name=$1 budget=$2 began=$SECONDS status=0 took verdict=
+    shift 2
+    printf '\n== %s (budget %d s)\n' "$name" "$budget"
+    # In a condition, bash would not stop the command at its first failure.
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    status=$?
+    set -e
+    took=$((SECONDS - began))
+    ((took <= budget)) || verdict="over budget"
+    ((status == 0)) || verdict="FAILED"
+    ((status == 0)) || failed=$((failed + 1))
+    printf '== %s took %d s of %d s%s\n' "$name" "$took" "$budget" "${verdict:+: $verdict}"
+    report+=("$(printf '%5d s of %5d s  %s%s' "$took" "$budget" "$name" "${verdict:+: $verdict}")")
+}
+
+# finish BUDGET: what every step took. Fails when one of them failed, or all together took longer than that. A single step
+# over its budget is only named: a machine may be busy for a while.
+finish() {
+    printf '\n== %d s of %d s\n' "$SECONDS" "$1"
+    printf '%s\n' "${report[@]}"
+    if ((failed > 0)); then
+        echo "$failed steps failed"
+        exit 1
+    elif ((SECONDS > $1)); then
+        echo "all steps passed, and took too long: move what takes minutes to .ci/long"
+        exit 1
+    fi
+    echo "all steps passed"
+}
