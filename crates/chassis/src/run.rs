@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use common::Model;
 use store::{Store, WriteLock};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::spawn_blocking};
 
 use crate::{
     app::{App, Service},
@@ -73,8 +73,17 @@ async fn live<M: Model>(
     routes: fn(Routes<M>) -> Routes<M>,
     sink: &Sink,
 ) -> anyhow::Result<()> {
-    let signals = Signals::new(config.exit_with_stdin).context("cannot take over signals")?;
-    let (lock, token) = writing::prepare(config)?.unzip();
+    let mut signals = Signals::new(config.exit_with_stdin).context("cannot take over signals")?;
+    let settings = config.clone();
+    let prepared = tokio::select! {
+        // On a thread that nobody waits for: a disk may hang, and the file of the token be a pipe.
+        prepared = spawn_blocking(move || writing::prepare(&settings)) => prepared??,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping before the start");
+            return Ok(());
+        }
+    };
+    let (lock, token) = prepared.unzip();
     let address = config.address();
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another port with --port or PORT")
@@ -88,15 +97,22 @@ async fn live<M: Model>(
         load(&app, config, lock).await?;
         std::future::pending::<anyhow::Result<()>>().await
     };
+    let served = async {
+        tokio::select! {
+            () = server::serve(listener, observed, &limits, lifecycle) => {}
+            failed = living => return failed,
+        }
+        if let Some(store) = app.loaded() {
+            store.close().await;
+        }
+        Ok(())
+    };
     tokio::select! {
-        () = server::serve(listener, observed, &limits, lifecycle) => {}
-        () = lifecycle::end(lifecycle, signals, config.drain_delay) => {}
-        failed = living => return failed,
+        served = served => served,
+        // Closing the store included, which waits for the disk: what was acknowledged is in
+        // the journal, and the next start folds it.
+        () = lifecycle::end(lifecycle, signals, config.drain_delay) => Ok(()),
     }
-    if let Some(store) = app.loaded() {
-        store.close().await;
-    }
-    Ok(())
 }
 
 /// Loads the collection, while health checks are answered already.
@@ -110,7 +126,7 @@ async fn load<M: Model>(
         Some(lock) => Store::open_writable(lock),
         None => Store::open(&path),
     };
-    let store = tokio::task::spawn_blocking(open).await??;
+    let store = spawn_blocking(open).await??;
     let records = store.status().await.records;
     app.ready(store);
     tracing::info!(records, db = %config.db.display(), mode = app.mode(), "ready");

@@ -182,6 +182,12 @@ impl Task {
         self.output.lines().stdout.clone()
     }
 
+    /// Its process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends it a signal.
     ///
     /// # Panics

@@ -10,6 +10,7 @@ mod conditions;
 mod crashes;
 mod disk;
 mod files;
+mod hangs;
 mod refusals;
 
 use serde_json::{Value, json};

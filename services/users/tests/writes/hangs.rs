@@ -1,0 +1,105 @@
+//! A disk that hangs.
+
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, kill_process};
+use testkit::{Binary, Signal, Task};
+
+use crate::{TOKEN, create, user, usernames, write};
+
+/// Far below what a hanging sync takes here, and than the deadline of a drain.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// The service with a user, on a disk whose syncs take ten minutes from some
+/// time on.
+fn hanging(inject: &str) -> Binary {
+    let strace = Path::new("/usr/bin/strace");
+    assert!(strace.exists(), "needs strace: apt-get install strace");
+    let inject = format!("inject={inject}:delay_enter=600s");
+    Binary::new(strace)
+        .db(r#"{"users":[{"id":1,"username":"finn","name":"F","bio":""}]}"#)
+        .env("WRITE_TOKEN", TOKEN)
+        .args(["-D", "-f", "-o", "/dev/null"])
+        .args(["-e", "trace=fsync,fdatasync", "-e", &inject])
+        .arg(env!("CARGO_BIN_EXE_users"))
+}
+
+/// The strace of a task. Killed when dropped, since it does not let go of a
+/// thread that it holds up, not even when the process ends.
+struct Tracer(Pid);
+
+impl Tracer {
+    fn of(task: &Task) -> Self {
+        let tracer = status(task, "TracerPid:").parse().unwrap();
+        Self(Pid::from_raw(tracer).unwrap())
+    }
+}
+
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
+/// What the system says of a process.
+fn status(task: &Task, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{}/status", task.id())).unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap().trim().to_owned()
+}
+
+/// Waits until the process has ended but for the thread that strace holds up.
+fn ends_at_once(task: Task, tracer: Tracer) {
+    let began = Instant::now();
+    while !status(&task, "State:").starts_with('Z') {
+        assert!(began.elapsed() < AT_ONCE, "it waits for the disk");
+        thread::sleep(Duration::from_millis(10));
+    }
+    drop(tracer);
+    assert_eq!(task.wait().status.code(), Some(0));
+}
+
+#[test]
+#[ignore = "needs strace: makes syncs hang"]
+fn a_second_signal_stops_at_once_though_a_write_or_the_last_fold_hangs() {
+    for (delay, in_flight) in [("0s", true), ("0s", false), ("60s", true)] {
+        // strace counts calls by thread: the first sync of the start and of the writer are quick.
+        let binary = hanging("fdatasync:when=2+").env("DRAIN_DELAY", delay);
+        let task = binary.start_unready();
+        let tracer = Tracer::of(&task);
+        task.logged("ready");
+        assert_eq!(create(&task, "jake").status, 201);
+        let mut writing = task.connect();
+        if in_flight {
+            writing.send(&write("POST", "/api/users", &user("hangs")).to_bytes());
+        }
+        task.signal(Signal::TERM);
+        task.logged("draining");
+        task.signal(Signal::INT);
+        task.logged("stopping at once");
+        ends_at_once(task, tracer);
+        // What was acknowledged is there.
+        let task = Binary::new(env!("CARGO_BIN_EXE_users")).env("DB_PATH", binary.db_path());
+        assert_eq!(usernames(&task.start())[..2], ["finn", "jake"]);
+    }
+}
+
+#[test]
+#[ignore = "needs strace: makes syncs hang"]
+fn signals_stop_a_service_whose_load_hangs() {
+    let binary = hanging("fsync");
+    for (delay, signals) in [("0s", 1), ("60s", 2)] {
+        let task = binary.clone().env("DRAIN_DELAY", delay).start_unready();
+        let tracer = Tracer::of(&task);
+        for _ in 0..signals {
+            task.signal(Signal::TERM);
+            task.logged("draining");
+        }
+        ends_at_once(task, tracer);
+    }
+}
