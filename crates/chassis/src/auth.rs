@@ -1,13 +1,17 @@
 //! Who may write: whoever has the token.
 
-use std::{env, fmt, fs};
+use std::{env, fmt};
 
 use anyhow::{Context, bail};
 use axum::http::{HeaderMap, HeaderValue, header};
 use common::Problem;
 use subtle::ConstantTimeEq;
 
-use crate::{config::Config, problem::ProblemDetails};
+use crate::{config::Config, problem::ProblemDetails, secret_file};
+
+/// Characters that a token has at least: hexadecimal digits of 64 bits, which
+/// nobody tries out over a network.
+const CHARACTERS_MIN: usize = 16;
 
 /// The secret that a client must show to write.
 pub struct Token(String);
@@ -19,13 +23,17 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// A token of visible ASCII characters.
+    /// A token of at least 16 visible ASCII characters.
     ///
     /// # Errors
-    /// When it has others, or none.
+    /// When it has others, or fewer.
     pub fn new(token: &str) -> anyhow::Result<Self> {
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            bail!("a write token is one or more visible ASCII characters without spaces");
+        let visible = token.bytes().all(|byte| byte.is_ascii_graphic());
+        if !visible || token.len() < CHARACTERS_MIN {
+            bail!(
+                "a write token is {CHARACTERS_MIN} or more visible ASCII characters without spaces; \
+                 make one with: openssl rand -hex 32"
+            );
         }
         Ok(Self(token.to_owned()))
     }
@@ -48,8 +56,8 @@ impl Token {
                         path.display()
                     )
                 };
-                let token = fs::read_to_string(path).with_context(setting)?;
-                Self::new(token.trim_end()).map(Some).with_context(setting)
+                let token = secret_file::read(path).with_context(setting)?;
+                Self::new(&token).map(Some).with_context(setting)
             }
             (None, None) => Ok(None),
         }

@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand};
 /// The command line of a service.
 #[derive(Debug, Parser)]
 #[command(after_help = "Environment alone:
-  WRITE_TOKEN  Token for writing, in place of a file that holds it
+  WRITE_TOKEN  Token for writing, in place of a file that holds it. Prefer the file: the
+               environment can be read in /proc/PID/environ by root and by this user, and
+               is passed on to whatever a process starts
   RUST_LOG     What is logged, such as info, debug or warn,access=info [default: info]")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -52,8 +54,8 @@ pub struct Config {
     )]
     pub db: PathBuf,
 
-    /// File that holds the token for writing, which `WRITE_TOKEN` can hold itself; without
-    /// one the service only reads
+    /// File that holds the token for writing, 16 visible ASCII characters or more, which
+    /// `WRITE_TOKEN` can hold itself; without one the service only reads
     #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
     pub write_token_file: Option<PathBuf>,
 

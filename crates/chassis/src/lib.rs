@@ -28,6 +28,7 @@ mod request_id;
 mod routes;
 mod run;
 mod schema;
+mod secret_file;
 mod server;
 mod socket;
 mod unique;

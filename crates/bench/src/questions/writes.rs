@@ -27,7 +27,7 @@ use crate::{
 const RECORD_BYTES: usize = 200;
 
 /// The token of a service that writes.
-pub const TOKEN: &str = "bench";
+pub const TOKEN: &str = "bench-0123456789";
 
 /// What is on a disk that does not sync.
 const MEMORY: &str = "/dev/shm";

@@ -42,7 +42,7 @@ fn statuses(answer: &str) -> Vec<&str> {
 type Row = (&'static str, &'static str, String, &'static [&'static str]);
 
 fn hold(rows: &[Row]) {
-    let task = with_users(1).env("WRITE_TOKEN", "token").start();
+    let task = with_users(1).env("WRITE_TOKEN", "token-0123456789").start();
     let mut wrong = Vec::new();
     for (attack, rfc, bytes, expected) in rows {
         let answer = exchange(task.addr(), bytes.as_bytes());
@@ -64,7 +64,7 @@ fn get(lines: &str) -> String {
 /// A PATCH with these lines and this body.
 fn patch(lines: &str, body: &str) -> String {
     format!(
-        "PATCH /api/users/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token\r\nContent-Type: application/json\r\n{lines}\r\n{body}"
+        "PATCH /api/users/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer token-0123456789\r\nContent-Type: application/json\r\n{lines}\r\n{body}"
     )
 }
 

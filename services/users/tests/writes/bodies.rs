@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{authorized, create, problem, writable, write};
+use crate::{TOKEN, authorized, create, problem, writable, write};
 
 /// A body, the problem that it is, and the members that are wrong in it.
 type Hostile<'a> = (&'a str, &'a str, &'a [&'a str]);
@@ -153,7 +153,9 @@ fn other_media_types_are_refused_with_those_that_are_not() {
 fn a_chunked_body_is_bounded_too() {
     let task = writable().start();
     let mut connection = task.connect();
-    let head = "POST /api/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = format!(
+        "POST /api/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     connection.send(head.as_bytes());
     let chunk = [
         format!("{:x}\r\n", 48 * 1024).into_bytes(),

@@ -16,7 +16,7 @@ mod refusals;
 use serde_json::{Value, json};
 use testkit::{Binary, Request, Response, Task};
 
-const TOKEN: &str = "s3cret";
+const TOKEN: &str = "s3cret-0123456789";
 
 /// The service with a token, and without a `db.json`.
 fn writable() -> Binary {

@@ -3,11 +3,12 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
+    path::Path,
 };
 
 use testkit::Binary;
 
-use crate::{create, writable};
+use crate::{TOKEN, create, writable};
 
 fn refused(binary: &Binary) -> String {
     let ended = binary.run();
@@ -18,7 +19,13 @@ fn refused(binary: &Binary) -> String {
 #[test]
 fn a_token_has_one_source_and_visible_characters() {
     let plain = || Binary::new(env!("CARGO_BIN_EXE_users"));
-    for bad in ["two words", "tab\t", "ümlaut"] {
+    for bad in [
+        "two words, and long enough",
+        "a-tab-at-the-very-end\t",
+        "ümlaut-in-a-long-word",
+        // One character too short.
+        "0123456789abcde",
+    ] {
         let said = refused(&plain().env("WRITE_TOKEN", bad));
         assert!(
             said.contains("WRITE_TOKEN") && !said.contains(bad),
@@ -31,9 +38,42 @@ fn a_token_has_one_source_and_visible_characters() {
     assert!(refused(&binary).contains("WRITE_TOKEN_FILE"));
     fs::write(&token, "\n").unwrap();
     assert!(refused(&binary).contains("WRITE_TOKEN_FILE"));
-    fs::write(&token, "s3cret\n").unwrap();
+    fs::write(&token, "0123456789abcde\n").unwrap();
+    let said = refused(&binary);
+    assert!(said.contains("WRITE_TOKEN_FILE") && said.contains("16 or more"));
+    fs::write(&token, format!("{TOKEN}\n")).unwrap();
     assert_eq!(create(&binary.start(), "finn").status, 201);
-    assert!(refused(&binary.env("WRITE_TOKEN", "s3cret")).contains("keep one"));
+    assert!(refused(&binary.env("WRITE_TOKEN", TOKEN)).contains("keep one"));
+}
+
+#[test]
+fn a_token_file_that_is_none_is_refused_in_bounded_time_and_memory() {
+    let binary = Binary::new(env!("CARGO_BIN_EXE_users"));
+    let pipe = binary.dir().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let file = |path: &Path| binary.clone().env("WRITE_TOKEN_FILE", path);
+    for (path, why) in [
+        // It never ends.
+        (Path::new("/dev/zero"), "is it the right file?"),
+        // Nobody writes to it.
+        (&pipe, "is it a pipe?"),
+        (binary.dir(), "s a directory"),
+    ] {
+        let said = refused(&file(path));
+        assert!(
+            said.contains("WRITE_TOKEN_FILE") && said.contains(why),
+            "{said}"
+        );
+        assert!(said.contains(path.to_str().unwrap()), "{said}");
+    }
+    // Somebody does, which is how a password manager hands a token over.
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, format!("{TOKEN}\n")).unwrap()
+    });
+    assert_eq!(create(&file(&pipe).start(), "finn").status, 201);
+    writer.join().unwrap();
 }
 
 #[test]
