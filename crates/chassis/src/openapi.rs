@@ -1,11 +1,18 @@
 //! The API's document (`OpenAPI` 3.1), made from the model and the routes.
 
+mod parameters;
+mod responses;
+
 use std::marker::PhantomData;
 
-use common::{IndexKind, Model, Problem};
+use common::{Model, Problem};
 use serde_json::{Map, Value, json};
 
-use crate::{app::Service, problem::status, query::LIMIT_MAX, schema};
+use self::{
+    parameters::{if_match, if_none_match, list_parameters, path_id},
+    responses::{BODY_PROBLEMS, headers, problem_schema, responses, responses_of},
+};
+use crate::{app::Service, schema};
 
 /// Which records a list holds.
 #[derive(Clone, Copy)]
@@ -153,17 +160,6 @@ impl<M: Model> Document<M> {
     }
 }
 
-/// What can be wrong with a request that has a body.
-const BODY_PROBLEMS: &[Problem] = &[
-    Problem::MalformedJson,
-    Problem::Unauthorized,
-    Problem::Timeout,
-    Problem::Conflict,
-    Problem::TooLarge,
-    Problem::UnsupportedMediaType,
-    Problem::InvalidRecord,
-];
-
 fn create<M: Model>() -> Value {
     let one = M::SINGULAR;
     let mut created = record_content::<M>(&format!("The new {one}."));
@@ -232,23 +228,6 @@ fn record_content<M: Model>(description: &str) -> Value {
     })
 }
 
-/// The answers that these problems are, and those that can always be.
-fn responses_of(problems: &[Problem]) -> Value {
-    let always = [Problem::Internal, Problem::Unavailable];
-    let codes = problems
-        .iter()
-        .chain(&always)
-        .map(|problem| status(*problem));
-    codes
-        .map(|code| {
-            (
-                code.as_str().to_owned(),
-                reference("responses", code.as_str()),
-            )
-        })
-        .collect()
-}
-
 /// A record as the server sends it.
 fn example<M: Model>() -> Value {
     let mut record = json!({"id": 1});
@@ -266,118 +245,4 @@ fn read(summary: &str, id: &str, parameters: &[Value], ok: &Value, problems: &[P
     responses["200"] = ok.clone();
     responses["304"] = reference("responses", "not-modified");
     json!({"summary": summary, "operationId": id, "parameters": parameters, "responses": responses})
-}
-
-fn path_id(name: &str, description: &str) -> Value {
-    json!({"name": name, "in": "path", "required": true, "description": description, "schema": id_schema()})
-}
-
-fn id_schema() -> Value {
-    json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": common::Id::<()>::MAX})
-}
-
-fn if_none_match() -> Value {
-    json!({
-        "name": "If-None-Match", "in": "header",
-        "description": "Entity tags that the client has: 304 when one of them still holds.",
-        "schema": {"type": "string"}
-    })
-}
-
-fn if_match() -> Value {
-    json!({
-        "name": "If-Match", "in": "header",
-        "description": "Entity tags of the record that the client has read: 412 when none of them holds any more.",
-        "schema": {"type": "string"}
-    })
-}
-
-fn list_parameters<M: Model>() -> Vec<Value> {
-    let mut parameters = vec![
-        json!({
-            "name": "limit", "in": "query", "description": "How many records at most.",
-            "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}
-        }),
-        json!({
-            "name": "after", "in": "query",
-            "description": "Only records that come after this id in the direction of the sort; 0 comes before all ids.",
-            "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": common::Id::<()>::MAX}
-        }),
-        json!({
-            "name": "sort", "in": "query", "description": "`-id` for the newest first.",
-            "schema": {"type": "string", "enum": ["id", "-id"], "default": "id"}
-        }),
-        if_none_match(),
-    ];
-    for index in M::INDEXES {
-        let schema = match index.kind {
-            IndexKind::Id(_) => id_schema(),
-            IndexKind::Unique(_) => json!({"type": "string"}),
-        };
-        parameters.push(json!({
-            "name": index.member, "in": "query", "schema": schema,
-            "description": format!("Only records with this {}.", index.member)
-        }));
-    }
-    parameters
-}
-
-fn headers() -> Value {
-    json!({
-        "ETag": {"description": "Digest of the contents, a strong entity tag.", "schema": {"type": "string"}},
-        "Location": {"description": "Where the record is.", "required": true, "schema": {"type": "string"}},
-        "Link": {"description": "The next page (`rel=\"next\"`), while there is one.", "schema": {"type": "string"}},
-        "X-Total-Count": {
-            "description": "How many records match, whatever `limit` says.",
-            "required": true, "schema": {"type": "integer", "minimum": 0}
-        }
-    })
-}
-
-fn problem_schema() -> Value {
-    let types: Vec<_> = Problem::ALL.iter().map(|problem| problem.urn()).collect();
-    json!({
-        "description": "What went wrong (RFC 9457).",
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "requestId"],
-        "properties": {
-            "type": {"type": "string", "enum": types},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "requestId": {"type": "string", "description": "The request's id in the log."},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["pointer", "detail"],
-                    "properties": {
-                        "pointer": {"type": "string", "description": "A JSON Pointer into the body."},
-                        "detail": {"type": "string"}
-                    }
-                }
-            }
-        }
-    })
-}
-
-/// One response a status: every problem that it stands for, in its description.
-fn responses() -> Value {
-    let mut responses = json!({"not-modified": {
-        "description": "The client has these contents already.",
-        "headers": {"ETag": {"$ref": "#/components/headers/ETag"}}
-    }});
-    for problem in Problem::ALL {
-        let code = status(problem);
-        let described = match responses[code.as_str()]["description"].as_str() {
-            Some(others) => format!("{others}; {}", problem.title()),
-            None => problem.title().to_owned(),
-        };
-        let schema = json!({"$ref": "#/components/schemas/problem"});
-        responses[code.as_str()] = json!({
-            "description": described,
-            "content": {"application/problem+json": {"schema": schema}}
-        });
-    }
-    responses
 }

@@ -1,0 +1,60 @@
+//! The parameters of requests, for the API's document.
+
+use common::{IndexKind, Model};
+use serde_json::{Value, json};
+
+use crate::query::LIMIT_MAX;
+
+pub(super) fn path_id(name: &str, description: &str) -> Value {
+    json!({"name": name, "in": "path", "required": true, "description": description, "schema": id_schema()})
+}
+
+pub(super) fn id_schema() -> Value {
+    json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": common::Id::<()>::MAX})
+}
+
+pub(super) fn if_none_match() -> Value {
+    json!({
+        "name": "If-None-Match", "in": "header",
+        "description": "Entity tags that the client has: 304 when one of them still holds.",
+        "schema": {"type": "string"}
+    })
+}
+
+pub(super) fn if_match() -> Value {
+    json!({
+        "name": "If-Match", "in": "header",
+        "description": "Entity tags of the record that the client has read: 412 when none of them holds any more.",
+        "schema": {"type": "string"}
+    })
+}
+
+pub(super) fn list_parameters<M: Model>() -> Vec<Value> {
+    let mut parameters = vec![
+        json!({
+            "name": "limit", "in": "query", "description": "How many records at most.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}
+        }),
+        json!({
+            "name": "after", "in": "query",
+            "description": "Only records that come after this id in the direction of the sort; 0 comes before all ids.",
+            "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": common::Id::<()>::MAX}
+        }),
+        json!({
+            "name": "sort", "in": "query", "description": "`-id` for the newest first.",
+            "schema": {"type": "string", "enum": ["id", "-id"], "default": "id"}
+        }),
+        if_none_match(),
+    ];
+    for index in M::INDEXES {
+        let schema = match index.kind {
+            IndexKind::Id(_) => id_schema(),
+            IndexKind::Unique(_) => json!({"type": "string"}),
+        };
+        parameters.push(json!({
+            "name": index.member, "in": "query", "schema": schema,
+            "description": format!("Only records with this {}.", index.member)
+        }));
+    }
+    parameters
+}
