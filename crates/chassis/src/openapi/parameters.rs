@@ -13,10 +13,11 @@ pub(super) fn id_schema() -> Value {
     json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": common::Id::<()>::MAX})
 }
 
-pub(super) fn if_none_match() -> Value {
+/// `answer` is what the client gets when one of the tags is the record's.
+pub(super) fn if_none_match(answer: &str) -> Value {
     json!({
         "name": "If-None-Match", "in": "header",
-        "description": "Entity tags that the client has: 304 when one of them still holds.",
+        "description": format!("Entity tags, or `*` for any: {answer} when one of them is what there is now."),
         "schema": {"type": "string"}
     })
 }
@@ -24,7 +25,7 @@ pub(super) fn if_none_match() -> Value {
 pub(super) fn if_match() -> Value {
     json!({
         "name": "If-Match", "in": "header",
-        "description": "Entity tags of the record that the client has read: 412 when none of them holds any more.",
+        "description": "Entity tags of the record that the client has read, or `*` for any: 412 when none of them is what there is now.",
         "schema": {"type": "string"}
     })
 }
@@ -44,7 +45,7 @@ pub(super) fn list_parameters<M: Model>() -> Vec<Value> {
             "name": "sort", "in": "query", "description": "`-id` for the newest first.",
             "schema": {"type": "string", "enum": ["id", "-id"], "default": "id"}
         }),
-        if_none_match(),
+        if_none_match("304"),
     ];
     for index in M::INDEXES {
         let schema = match index.kind {

@@ -1,95 +1,99 @@
 //! The responses and their headers, for the API's document.
 
 use common::Problem;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::problem::status;
+use crate::{body::Accepts, problem::status};
 
-/// What can be wrong with a request that has a body.
-pub(super) const BODY_PROBLEMS: &[Problem] = &[
-    Problem::MalformedJson,
-    Problem::Unauthorized,
-    Problem::Timeout,
-    Problem::Conflict,
-    Problem::TooLarge,
-    Problem::UnsupportedMediaType,
-    Problem::InvalidRecord,
-];
+/// Headers of every response.
+const ALWAYS: [&str; 3] = ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"];
 
-/// The answers that these problems are, and those that can always be.
-pub(super) fn responses_of(problems: &[Problem]) -> Value {
-    let always = [Problem::Internal, Problem::Unavailable];
-    let codes = problems
-        .iter()
-        .chain(&always)
-        .map(|problem| status(*problem));
-    codes
-        .map(|code| {
-            (
-                code.as_str().to_owned(),
-                reference("responses", code.as_str()),
-            )
-        })
-        .collect()
+/// What can be wrong with any request.
+const AT_ANY_TIME: [Problem; 2] = [Problem::Internal, Problem::Unavailable];
+
+/// A response with these headers, and with those that all have.
+pub(super) fn response(description: &str, headers: &[&str]) -> Value {
+    let names = headers.iter().chain(&ALWAYS);
+    let headers: Map<_, _> = names
+        .map(|name| ((*name).to_owned(), reference("headers", name)))
+        .collect();
+    json!({"description": description, "headers": headers})
 }
 
-pub(super) fn headers() -> Value {
-    json!({
-        "ETag": {"description": "Digest of the contents, a strong entity tag.", "schema": {"type": "string"}},
-        "Location": {"description": "Where the record is.", "required": true, "schema": {"type": "string"}},
-        "Link": {"description": "The next page (`rel=\"next\"`), while there is one.", "schema": {"type": "string"}},
-        "X-Total-Count": {
-            "description": "How many records match, whatever `limit` says.",
-            "required": true, "schema": {"type": "integer", "minimum": 0}
-        }
-    })
-}
-
-pub(super) fn problem_schema() -> Value {
-    let types: Vec<_> = Problem::ALL.iter().map(|problem| problem.urn()).collect();
-    json!({
-        "description": "What went wrong (RFC 9457).",
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "requestId"],
-        "properties": {
-            "type": {"type": "string", "enum": types},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "requestId": {"type": "string", "description": "The request's id in the log."},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["pointer", "detail"],
-                    "properties": {
-                        "pointer": {"type": "string", "description": "A JSON Pointer into the body."},
-                        "detail": {"type": "string"}
-                    }
-                }
-            }
-        }
-    })
-}
-
-/// One response a status: every problem that it stands for, in its description.
-pub(super) fn responses() -> Value {
-    let mut responses = json!({"not-modified": {
-        "description": "The client has these contents already.",
-        "headers": {"ETag": {"$ref": "#/components/headers/ETag"}}
-    }});
-    for problem in Problem::ALL {
+/// The responses that these problems are, and those that can always be, by status.
+pub(super) fn responses_of(problems: &[Problem], accepts: Option<&Accepts>) -> Value {
+    let mut responses = Map::new();
+    let all = || problems.iter().chain(&AT_ANY_TIME).copied();
+    for problem in all() {
         let code = status(problem);
-        let described = match responses[code.as_str()]["description"].as_str() {
-            Some(others) => format!("{others}; {}", problem.title()),
-            None => problem.title().to_owned(),
+        let same: Vec<_> = all().filter(|other| status(*other) == code).collect();
+        let response = match (accepts, &*same) {
+            (Some(accepts), [Problem::UnsupportedMediaType]) => {
+                let mut response = of_problems(&same);
+                let name = canonical(accepts.header.as_str());
+                response["headers"][&name] = reference("headers", &name);
+                response
+            }
+            (_, [only]) => reference("responses", kind(*only)),
+            _ => of_problems(&same),
         };
-        let schema = json!({"$ref": "#/components/schemas/problem"});
-        responses[code.as_str()] = json!({
-            "description": described,
-            "content": {"application/problem+json": {"schema": schema}}
-        });
+        responses.insert(code.as_str().to_owned(), response);
+    }
+    responses.into()
+}
+
+/// Responses that more than one operation has.
+pub(super) fn shared() -> Value {
+    let unchanged = "The client has these contents already.";
+    let mut responses = json!({
+        "record-not-modified": response(unchanged, &["ETag"]),
+        "list-not-modified": response(unchanged, &["ETag", "Link", "X-Total-Count"]),
+    });
+    for problem in Problem::ALL {
+        responses[kind(problem)] = of_problems(&[problem]);
     }
     responses
+}
+
+/// The response that problems of one status are.
+fn of_problems(problems: &[Problem]) -> Value {
+    let titles: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
+    let types: Vec<_> = problems.iter().map(|problem| problem.urn()).collect();
+    let headers: Vec<_> = problems
+        .iter()
+        .filter_map(|problem| header(*problem))
+        .collect();
+    let mut response = response(&titles.join("; "), &headers);
+    let schema = json!({"allOf": [
+        reference("schemas", "problem"),
+        {"type": "object", "properties": {"type": {"enum": types}}}
+    ]});
+    response["content"] = json!({"application/problem+json": {"schema": schema}});
+    response
+}
+
+/// The header that a problem comes with.
+fn header(problem: Problem) -> Option<&'static str> {
+    match problem {
+        Problem::Unauthorized => Some("WWW-Authenticate"),
+        Problem::MethodNotAllowed => Some("Allow"),
+        Problem::UnsupportedMediaType => Some("Accept-Encoding"),
+        Problem::Unavailable => Some("Retry-After"),
+        _ => None,
+    }
+}
+
+/// The last part of a problem's type.
+fn kind(problem: Problem) -> &'static str {
+    problem.urn().rsplit(':').next().unwrap_or_default()
+}
+
+/// A header's name as documents write it: `accept-post` as `Accept-Post`.
+pub(super) fn canonical(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (initial, rest) = word.split_at(1);
+        initial.to_ascii_uppercase() + rest
+    });
+    words.collect::<Vec<_>>().join("-")
 }

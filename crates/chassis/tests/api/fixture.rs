@@ -1,6 +1,6 @@
 //! The three services' routers, each over a collection that the test knows.
 
-use std::{fs, io, pin::Pin};
+use std::{cell::OnceCell, fs, io, pin::Pin};
 
 use axum::{
     body::Body,
@@ -16,6 +16,8 @@ use store::{Store, WriteLock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::documented;
+
 /// A service in process.
 pub struct Api {
     /// Name of the service and of its collection.
@@ -28,6 +30,7 @@ pub struct Api {
     pub lists_by: &'static [(&'static str, &'static str)],
     pub lifecycle: Lifecycle,
     answer: Answer,
+    document: OnceCell<Value>,
     runtime: Runtime,
     /// Where `db.json` is.
     _dir: Option<TempDir>,
@@ -144,7 +147,8 @@ impl Api {
         Self::starting_in(Mode::ReadOnly, filters, lists_by, routes)
     }
 
-    fn starting_in<M: Model>(
+    /// The same in this mode.
+    pub fn starting_in<M: Model>(
         mode: Mode,
         filters: &'static [&'static str],
         lists_by: &'static [(&'static str, &'static str)],
@@ -177,6 +181,7 @@ impl Api {
             lists_by,
             lifecycle: app.lifecycle().clone(),
             answer,
+            document: OnceCell::new(),
             _dir: None,
             // Its clock goes on when nothing else does: no test waits for a time limit.
             runtime: tokio::runtime::Builder::new_current_thread()
@@ -186,6 +191,15 @@ impl Api {
                 .unwrap(),
         };
         (api, app)
+    }
+
+    /// The document that the service sends.
+    pub fn document(&self) -> &Value {
+        self.document.get_or_init(|| {
+            let target = format!("{}/openapi.json", self.collection());
+            let request = Request::get(target).body(Body::empty()).unwrap();
+            self.runtime.block_on((self.answer)(request)).json()
+        })
     }
 
     /// The path of the collection.
@@ -240,6 +254,7 @@ impl Api {
         let request = request.body(body).unwrap();
         let response = self.runtime.block_on((self.answer)(request));
         self.check(&format!("{method} {target}"), &response);
+        documented::check(self.document(), method, target, &response);
         response
     }
 

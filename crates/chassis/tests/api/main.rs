@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod conditional;
+mod documented;
 mod fixture;
 mod headers;
 mod ids;
@@ -12,4 +13,5 @@ mod openapi;
 mod operations;
 mod paging;
 mod routes;
+mod statuses;
 mod writes;
