@@ -5,7 +5,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::support::cluster::{Cluster, Setup};
-use crate::support::{SOON, eventually, kill, text};
+use crate::support::{SOON, all_gone, eventually, text};
 
 async fn refused(mut command: Command) -> String {
     let output = timeout(SOON, command.output())
@@ -70,10 +70,8 @@ async fn a_second_cluster_on_one_socket_is_refused_and_a_dead_one_is_replaced() 
 
     let pids = cluster.pids("").await;
     cluster.end(Signal::KILL).await;
-    // Nobody can clean up after SIGKILL: the tasks stay, and so does the socket.
-    for &pid in &pids {
-        kill(pid, Signal::KILL);
-    }
+    // The tasks notice; the socket nobody can clean up.
+    all_gone(&pids).await;
     assert!(cluster.socket.exists());
     let error = text(&cluster.ask(&["status"]).await.stderr);
     assert!(
