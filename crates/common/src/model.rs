@@ -85,7 +85,10 @@ impl<M> Index<M> {
 
 /// Whether `value` is a `T`; otherwise what was expected.
 pub(crate) fn check<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
-    T::deserialize(value)
-        .map(drop)
-        .map_err(|error| error.to_string())
+    read::<T>(value).map(drop)
+}
+
+/// `value` as a `T`; otherwise what was expected.
+pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::{Id, Index, IndexKind, Model, Text, ThreadId, Timestamp, UserId, model::check};
+use crate::{Id, Index, IndexKind, Model, Text, ThreadId, Timestamp, UserId};
 
 /// The id of a [`Post`].
 pub type PostId = Id<Post>;
@@ -19,7 +19,8 @@ pub struct Post {
     /// The id of the thread it belongs to; stored, not checked.
     #[schema(inline)]
     pub thread: ThreadId,
-    /// 1 to 10,000 characters.
+    /// 1 to 10,000 characters, one of them visible: neither white space nor of
+    /// Unicode's general category C.
     #[schema(inline)]
     pub text: Text<1, 10000>,
     /// The id of the user who wrote it; stored, not checked.
@@ -55,7 +56,7 @@ impl Model for Post {
     fn check(member: &str, value: &Value) -> Option<Result<(), String>> {
         match member {
             "thread" => Some(ThreadId::check(value)),
-            "text" => Some(check::<Text<1, 10000>>(value)),
+            "text" => Some(Text::<1, 10000>::check_visible(value)),
             "user" => Some(UserId::check(value)),
             _ => None,
         }

@@ -3,10 +3,14 @@
 use std::{borrow::Cow, ops::Deref};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
+
+use crate::model::read;
 
 /// A text of `MIN` to `MAX` characters (Unicode scalar values).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +36,27 @@ impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX
             "expected {MIN} to {MAX} characters, got {got}"
         )))
     }
+}
+
+impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// Whether `value` is such a text, and shows something; otherwise what was
+    /// expected.
+    ///
+    /// Asked of what clients write alone: what was stored before the rule was
+    /// made is still read.
+    pub(crate) fn check_visible(value: &Value) -> Result<(), String> {
+        let text: Self = read(value)?;
+        if text.chars().any(is_visible) {
+            return Ok(());
+        }
+        Err("expected at least one visible character: neither white space nor a control, format, surrogate, private or unassigned one".to_owned())
+    }
+}
+
+/// Whether a reader sees this character: it is neither white space nor of
+/// Unicode's general category C ("Other").
+fn is_visible(character: char) -> bool {
+    !character.is_whitespace() && character.general_category_group() != GeneralCategoryGroup::Other
 }
 
 impl<'de> Deserialize<'de> for Username {
@@ -105,6 +130,44 @@ mod tests {
         );
         assert!(serde_json::from_str::<Text<1, 3>>("\"\"").is_err());
         assert!(serde_json::from_str::<Text<0, 3>>("\"\"").is_ok());
+    }
+
+    #[test]
+    fn a_text_that_shows_nothing_is_not_taken_from_clients_but_read() {
+        let check = |text: &str| Text::<1, 9>::check_visible(&text.into());
+        for shown in [
+            "a",
+            " a ",
+            "\0a",
+            "\u{200b}\u{e9}",
+            "ß",
+            "\u{1f600}",
+            "\u{301}",
+            ".",
+        ] {
+            assert_eq!(check(shown), Ok(()), "{shown:?}");
+        }
+        for blank in [
+            " ",
+            "\t\r\n",
+            "\0",
+            "\u{7f}\u{85}",
+            "\u{a0}\u{3000}\u{2028}",
+            "\u{200b}\u{200d}\u{feff}\u{202e}",
+            "\u{ad}",
+            "\u{e000}",
+            "\u{10ffff}",
+            "\u{378}",
+        ] {
+            let said = check(blank).unwrap_err();
+            assert!(
+                said.starts_with("expected at least one visible"),
+                "{blank:?}: {said}"
+            );
+            assert!(serde_json::from_value::<Text<1, 9>>(blank.into()).is_ok());
+        }
+        assert!(check("").unwrap_err().starts_with("expected 1 to 9"));
+        assert!(Text::<1, 9>::check_visible(&7.into()).is_err());
     }
 
     #[test]

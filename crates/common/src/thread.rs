@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::{Id, Index, IndexKind, Model, Text, Timestamp, UserId, model::check};
+use crate::{Id, Index, IndexKind, Model, Text, Timestamp, UserId};
 
 /// The id of a [`Thread`].
 pub type ThreadId = Id<Thread>;
@@ -16,7 +16,8 @@ pub struct Thread {
     /// Given by the server.
     #[schema(inline)]
     pub id: ThreadId,
-    /// 1 to 200 characters.
+    /// 1 to 200 characters, one of them visible: neither white space nor of
+    /// Unicode's general category C.
     #[schema(inline)]
     pub title: Text<1, 200>,
     /// The id of the user who began it; stored, not checked.
@@ -45,7 +46,7 @@ impl Model for Thread {
 
     fn check(member: &str, value: &Value) -> Option<Result<(), String>> {
         match member {
-            "title" => Some(check::<Text<1, 200>>(value)),
+            "title" => Some(Text::<1, 200>::check_visible(value)),
             "createdBy" => Some(UserId::check(value)),
             _ => None,
         }

@@ -19,7 +19,8 @@ pub struct User {
     /// Unique: 1 to 32 characters of a-z, 0-9, _ and -.
     #[schema(inline)]
     pub username: Username,
-    /// Shown beside what the user writes: 1 to 100 characters.
+    /// Shown beside what the user writes: 1 to 100 characters, one of them visible:
+    /// neither white space nor of Unicode's general category C.
     #[schema(inline)]
     pub name: Text<1, 100>,
     /// What the user says of themselves: up to 1,000 characters.
@@ -49,7 +50,7 @@ impl Model for User {
     fn check(member: &str, value: &Value) -> Option<Result<(), String>> {
         match member {
             "username" => Some(check::<Username>(value)),
-            "name" => Some(check::<Text<1, 100>>(value)),
+            "name" => Some(Text::<1, 100>::check_visible(value)),
             "bio" => Some(check::<Text<0, 1000>>(value)),
             _ => None,
         }
