@@ -9,9 +9,8 @@ use axum::{
 use common::Problem;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
-use store::DocumentError;
 
-use crate::{problem::ProblemDetails, unique};
+use crate::problem::ProblemDetails;
 
 /// Bytes that a body may have.
 const BYTES_MAX: usize = 64 * 1024;
@@ -71,19 +70,7 @@ pub(crate) async fn json(
         Ok(Err(_)) => return Err(malformed("the body ended early or is badly framed")),
         Ok(Ok(body)) => body.to_bytes(),
     };
-    parse(&bytes)
-}
-
-fn parse(bytes: &[u8]) -> Result<Value, ProblemDetails> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"));
-    let value = text.and_then(|text| {
-        let value =
-            serde_json::from_str(text).map_err(|error| DocumentError::json(bytes, 0, &error))?;
-        unique::check(text)?;
-        Ok(value)
-    });
-    value.map_err(|error| malformed(error.to_string()))
+    store::json::read(&bytes).map_err(|error| malformed(error.to_string()))
 }
 
 fn check_media_type(headers: &HeaderMap, accepts: &Accepts) -> Result<(), ProblemDetails> {

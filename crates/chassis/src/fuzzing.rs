@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use common::{Post, User};
 
-use crate::{conditional, query, unique};
+use crate::{conditional, query};
 
 /// Any bytes as a request target: refused, or a query whose link leads to a
 /// query that asks for the same.
@@ -34,13 +34,13 @@ pub fn target(bytes: &[u8]) {
     assert_eq!(next.limit, query.limit);
 }
 
-/// Any bytes as a body and as entity tags: refused or read.
+/// Any bytes as a body and as entity tags: refused, or read; and what is written
+/// of the body is what the next start finds.
+///
+/// # Panics
+/// When it is not.
 pub fn body(bytes: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes)
-        && serde_json::from_str::<serde_json::Value>(text).is_ok()
-    {
-        let _ = unique::check(text);
-    }
+    store::fuzzing::body(bytes);
     if let Ok(tags) = HeaderValue::from_bytes(bytes) {
         let names = [header::IF_MATCH, header::IF_NONE_MATCH];
         let headers = HeaderMap::from_iter(names.map(|name| (name, tags.clone())));

@@ -31,7 +31,6 @@ mod schema;
 mod secret_file;
 mod server;
 mod socket;
-mod unique;
 mod verify;
 mod writes;
 mod writing;

@@ -126,6 +126,12 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
             let detail = format!("{} {holder} has this {member} already", M::SINGULAR);
             ProblemDetails::new(Problem::Conflict, detail)
         }
+        (WriteError::NoMoreIds, _) => {
+            let (collection, last) = (M::COLLECTION, Id::<M>::MAX);
+            let detail =
+                format!("all ids up to {last} have been given; there can be no more {collection}");
+            ProblemDetails::new(Problem::Conflict, detail)
+        }
         (WriteError::Invalid(errors), _) => ProblemDetails::invalid(errors),
         (WriteError::Refused, _) => {
             ProblemDetails::unavailable("the store refuses writes until it is started again")

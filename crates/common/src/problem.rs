@@ -3,7 +3,7 @@
 /// Every kind of problem that a client can be told about. There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Problem {
-    /// The body is not JSON, or names a member twice.
+    /// The body is not JSON, names a member twice, or has a name that is reserved.
     MalformedJson,
     /// The id in the path is none.
     InvalidId,
@@ -17,7 +17,7 @@ pub enum Problem {
     MethodNotAllowed,
     /// The client was too slow in sending its request.
     Timeout,
-    /// Another record has this unique member already.
+    /// Another record has this unique member already, or all ids have been given.
     Conflict,
     /// The record is not, or no longer, the one that the condition names.
     PreconditionFailed,

@@ -11,10 +11,11 @@ use utoipa::{
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The current time by the system's clock.
+    /// The current time by the system's clock, as it is written: in milliseconds.
     #[must_use]
     pub fn now() -> Self {
-        Self(jiff::Timestamp::now())
+        let now = jiff::Timestamp::now();
+        Self(jiff::Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
     }
 }
 
@@ -71,9 +72,12 @@ mod tests {
                 .to_string()
                 .contains("RFC 3339")
         );
+        let now = Timestamp::now();
+        assert_eq!(now.to_string().len(), "2026-03-04T09:12:33.120Z".len());
+        assert_eq!(read(&format!("\"{now}\"")).unwrap(), now.to_string());
         assert_eq!(
-            Timestamp::now().to_string().len(),
-            "2026-03-04T09:12:33.120Z".len()
+            serde_json::from_value::<Timestamp>(now.to_string().into()).unwrap(),
+            now
         );
     }
 }

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use common::{Id, Key, MemberError, Model, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     digest::Digest,
-    document::RECORD_BYTES_MAX,
     edit::{self, Object},
     error::WriteError,
     journal::Change,
+    json,
+    record::{self, RECORD_BYTES_MAX},
     state::{Record, State},
 };
 
@@ -67,7 +68,8 @@ pub(crate) struct Batch<'a, M> {
     records: HashMap<u64, Option<Bytes>>,
     /// Who has a unique key after the batch, by index.
     holders: HashMap<(usize, Key), Option<u64>>,
-    changes: Vec<(u64, Option<(Bytes, M)>)>,
+    changes: Changes<M>,
+    journalled: Vec<Change>,
 }
 
 /// Changes in the order in which they were decided: the record and its JSON,
@@ -83,6 +85,7 @@ impl<'a, M: Model> Batch<'a, M> {
             records: HashMap::new(),
             holders: HashMap::new(),
             changes: Vec::new(),
+            journalled: Vec::new(),
         }
     }
 
@@ -112,25 +115,18 @@ impl<'a, M: Model> Batch<'a, M> {
             }
             Operation::Delete(id, precondition) => {
                 let (json, _) = self.current(id, &precondition)?;
-                self.release(&read(&json));
+                self.release(&read_model(&json)?);
                 self.records.insert(id, None);
                 self.changes.push((id, None));
+                self.journalled.push(Change::Delete(id));
                 Ok(Written { id, record: None })
             }
         }
     }
 
-    /// The changes of the batch as the journal writes them.
-    pub fn journalled(&self) -> serde_json::Result<Vec<Change>> {
-        let change = |(id, record): &(u64, Option<(Bytes, M)>)| match record {
-            Some((json, _)) => serde_json::from_slice(json).map(Change::Put),
-            None => Ok(Change::Delete(*id)),
-        };
-        self.changes.iter().map(change).collect()
-    }
-
-    pub fn into_changes(self) -> Changes<M> {
-        self.changes
+    /// The changes of the batch, and the same as the journal writes them.
+    pub fn into_changes(self) -> (Changes<M>, Vec<Change>) {
+        (self.changes, self.journalled)
     }
 
     /// The record with this id as the batch leaves it so far.
@@ -143,7 +139,7 @@ impl<'a, M: Model> Batch<'a, M> {
         if !precondition.holds(&json) {
             return Err(WriteError::PreconditionFailed);
         }
-        let object = read(&json);
+        let object = read_object(&json)?;
         Ok((json, object))
     }
 
@@ -164,20 +160,21 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     fn put(&mut self, id: u64, record: &Object) -> Result<Written, WriteError> {
-        let json = serde_json::to_vec(record).expect("an object of values is always JSON");
+        let json = serde_json::to_string(record).map_err(|error| unreadable(&error))?;
         if json.len() > RECORD_BYTES_MAX {
             let detail = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
             let pointer = String::new();
             return Err(vec![MemberError { pointer, detail }].into());
         }
+        let model: M = read_back(&json, record)?;
+        let journalled = RawValue::from_string(json.clone()).map_err(|error| unreadable(&error))?;
         let json = Bytes::from(json);
-        let record: M = read(&json);
         for (number, index) in M::INDEXES
             .iter()
             .enumerate()
             .filter(|(_, index)| index.unique())
         {
-            let holder = self.holder(&(number, index.key(&record)));
+            let holder = self.holder(&(number, index.key(&model)));
             if let Some(holder) = holder.filter(|holder| *holder != id) {
                 return Err(WriteError::Conflict {
                     member: index.member,
@@ -191,18 +188,19 @@ impl<'a, M: Model> Batch<'a, M> {
             .cloned()
             .unwrap_or_else(|| self.state.get(id))
         {
-            self.release(&read(&before));
+            self.release(&read_model(&before)?);
         }
         for (number, index) in M::INDEXES
             .iter()
             .enumerate()
             .filter(|(_, index)| index.unique())
         {
-            self.holders.insert((number, index.key(&record)), Some(id));
+            self.holders.insert((number, index.key(&model)), Some(id));
         }
         self.last_id = self.last_id.max(id);
         self.records.insert(id, Some(json.clone()));
-        self.changes.push((id, Some((json.clone(), record))));
+        self.changes.push((id, Some((json.clone(), model))));
+        self.journalled.push(Change::Put(journalled));
         Ok(Written {
             id,
             record: Some(Record::new(json)),
@@ -230,6 +228,32 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(json: &[u8]) -> T {
-    serde_json::from_slice(json).expect("what is stored or was checked can be read")
+/// Reads the JSON of a record as the next start will.
+///
+/// # Errors
+/// When that start would refuse it, or find another record than this in it.
+fn read_back<M: Model>(json: &str, record: &Object) -> Result<M, WriteError> {
+    let mut compact = Vec::with_capacity(json.len());
+    let model = record::read::<M>(json, &mut compact)
+        .map_err(|fault| unreadable(&fault.of_record::<M>(json)))?;
+    if compact != json.as_bytes() || read_object(json.as_bytes())? != *record {
+        return Err(unreadable(&"a start would read another record"));
+    }
+    Ok(model)
+}
+
+fn read_object(json: &[u8]) -> Result<Object, WriteError> {
+    let text = std::str::from_utf8(json).map_err(|error| unreadable(&error))?;
+    match json::read_stored(text).map_err(|error| unreadable(&error))? {
+        Value::Object(record) => Ok(record),
+        _ => Err(unreadable(&"expected an object")),
+    }
+}
+
+fn read_model<M: Model>(json: &[u8]) -> Result<M, WriteError> {
+    serde_json::from_slice(json).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(why: &impl ToString) -> WriteError {
+    WriteError::Unreadable(why.to_string())
 }

@@ -2,27 +2,21 @@
 //! holds the records; all other members are somebody else's.
 
 use std::{
-    borrow::Cow,
+    collections::HashSet,
     fmt,
     io::{self, Write},
 };
 
 use common::{Id, Model};
-use memchr::memchr2;
-use serde::{
-    Deserialize,
-    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess},
-};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     error::DocumentError,
-    minify::minify,
+    json::twice,
+    record,
     state::{Loader, State},
 };
-
-/// Bytes that one record may have.
-pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Key under which the highest ids ever given are kept, by collection, where
 /// the records that are left do not tell: `"lastIds": {"users": 12}`.
@@ -178,22 +172,8 @@ impl<'a, M: Model> Reader<'a, M> {
     fn record(&mut self, raw: &'a RawValue) -> Result<(), DocumentError> {
         let json = raw.get();
         let offset = json.as_ptr() as usize - self.text.as_ptr() as usize;
-        if !json.starts_with('{') {
-            let expected = format!("expected a {} (an object)", M::SINGULAR);
-            return Err(self.fault(offset, expected));
-        }
-        if json.len() > RECORD_BYTES_MAX {
-            return Err(self.fault(offset, "expected a record of at most 16 MiB"));
-        }
-        let read = |error| DocumentError::json(self.text.as_bytes(), offset, &error);
-        let record: M = serde_json::from_str(json).map_err(read)?;
-        // Most records have neither byte, which is soon seen.
-        let suspect = memchr2(b'\\', b'$', json.as_bytes()).is_some();
-        if suspect && (json.contains("\\u") || json.contains("$serde_json")) {
-            // What no model reads may be half a surrogate pair, or an object that
-            // serde_json takes for a number of its own.
-            serde_json::from_str::<serde_json::Value>(json).map_err(read)?;
-        }
+        let record = record::read::<M>(json, &mut self.json)
+            .map_err(|fault| fault.at(self.text.as_bytes(), offset))?;
         let given = record.id().map(common::Id::get);
         if *self.ids_given.get_or_insert(given.is_some()) != given.is_some() {
             let expected = "expected either every record with an id or none";
@@ -201,15 +181,15 @@ impl<'a, M: Model> Reader<'a, M> {
         }
         let last = self.loader.state().last_id;
         let id = given.unwrap_or(last + 1);
-        self.json.clear();
-        minify(json, &mut self.json).map_err(|error| self.fault(offset, error.to_string()))?;
         if given.is_none() {
             let comma = if self.json == b"{}" { "" } else { "," };
             self.json
                 .splice(1..1, format!("\"id\":{id}{comma}").into_bytes());
+            record::check_size(&self.json)
+                .map_err(|fault| fault.at(self.text.as_bytes(), offset))?;
         }
         if id > last {
-            self.check_unique(offset, &record)?;
+            self.check_unique(offset, id, &record)?;
             self.loader.push(id, &self.json, &record);
         } else {
             let json = std::mem::take(&mut self.json);
@@ -223,8 +203,8 @@ impl<'a, M: Model> Reader<'a, M> {
         Ok(())
     }
 
-    fn check_unique(&self, offset: usize, record: &M) -> Result<(), DocumentError> {
-        check_unique(self.loader.state(), record).map_err(|detail| self.fault(offset, detail))
+    fn check_unique(&self, offset: usize, id: u64, record: &M) -> Result<(), DocumentError> {
+        check_unique(self.loader.state(), id, record).map_err(|detail| self.fault(offset, detail))
     }
 
     fn finish(self) -> Result<Document<M>, DocumentError> {
@@ -244,7 +224,8 @@ impl<'a, M: Model> Reader<'a, M> {
                     ),
                 ));
             }
-            check_unique(&state, &late.record).map_err(|detail| at(late.offset, detail))?;
+            check_unique(&state, late.id, &late.record)
+                .map_err(|detail| at(late.offset, detail))?;
             state.put(late.id, &late.json, &late.record);
         }
         if let Some(last_id) = self.others.last_ids.get(M::COLLECTION) {
@@ -258,15 +239,18 @@ impl<'a, M: Model> Reader<'a, M> {
     }
 }
 
-/// Whether no record of the state has one of this one's unique members.
-fn check_unique<M: Model>(state: &State<M>, record: &M) -> Result<(), String> {
+/// Whether no other record of the state has one of this one's unique members.
+pub(crate) fn check_unique<M: Model>(state: &State<M>, id: u64, record: &M) -> Result<(), String> {
     for (number, index) in M::INDEXES
         .iter()
         .enumerate()
         .filter(|(_, index)| index.unique())
     {
-        if let Some(holders) = state.posting(number, &index.key(record)) {
-            let (member, holder) = (index.member, holders.ids[0]);
+        let holders = state.posting(number, &index.key(record));
+        if let Some(holder) = holders.map(|holders| holders.ids[0])
+            && holder != id
+        {
+            let member = index.member;
             return Err(format!(
                 "expected a {member} that {} {holder} does not have",
                 M::SINGULAR
@@ -292,16 +276,19 @@ impl<'a, M: Model> de::Visitor<'a> for &mut Reader<'a, M> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'a, str>>()? {
+        let mut keys = HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if keys.contains(&key) {
+                return Err(twice(&key));
+            }
+            keys.insert(key.clone());
             if key == LAST_IDS {
                 self.others.last_ids = map.next_value_seed(LastIds)?;
             } else if key != M::COLLECTION {
                 let other = map.next_value::<&RawValue>()?.to_owned();
-                self.others.members.push((key.into_owned(), other));
-            } else if std::mem::replace(&mut self.found, true) {
-                let twice = format!("expected \"{}\" only once", M::COLLECTION);
-                return Err(de::Error::custom(twice));
+                self.others.members.push((key, other));
             } else {
+                self.found = true;
                 self.others.before = self.others.members.len();
                 map.next_value_seed(Records(self))?;
             }
@@ -317,12 +304,29 @@ impl<'a> DeserializeSeed<'a> for LastIds {
     type Value = Map<String, Value>;
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let last_ids = Map::<String, Value>::deserialize(deserializer)?;
-        let valid = |id: &Value| id.as_u64().is_some_and(|id| id <= Id::<()>::MAX);
-        if let Some((name, _)) = last_ids.iter().find(|(_, id)| !valid(id)) {
-            return Err(de::Error::custom(format!(
-                "expected the last id given in {name}"
-            )));
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a> de::Visitor<'a> for LastIds {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the last id given in each collection")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut last_ids = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if last_ids.contains_key(&name) {
+                return Err(twice(&name));
+            }
+            let id = map.next_value::<&RawValue>()?.get().parse();
+            let Some(id) = id.ok().filter(|id: &u64| *id <= Id::<()>::MAX) else {
+                let expected = format!("expected the last id given in {name}");
+                return Err(de::Error::custom(expected));
+            };
+            last_ids.insert(name, id.into());
         }
         Ok(last_ids)
     }

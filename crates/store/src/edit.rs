@@ -4,13 +4,16 @@
 use common::{MemberError, Model, Timestamp};
 use serde_json::{Map, Value};
 
-use crate::{merge::merge, minify::DEPTH_MAX};
+use crate::{merge::merge, minify::DEPTH_MAX, times};
 
 /// A JSON object whose members keep their order.
 pub type Object = Map<String, Value>;
 
 /// Members that only the server sets.
-const SERVERS: [&str; 3] = ["id", "createdAt", "updatedAt"];
+pub(crate) const SERVERS: [&str; 3] = ["id", "createdAt", "updatedAt"];
+
+/// Those among them that change without anybody's saying so.
+const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
 
 type Edited = Result<Object, Vec<MemberError>>;
 
@@ -28,7 +31,8 @@ pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Ed
         }
     }
     let record = assemble::<M>(members, &Object::new(), id, &mut errors);
-    finish(record, errors, Some(now.to_string().into()), now)
+    let now = Value::from(now.to_string());
+    finish(record, errors, Some(now.clone()), now)
 }
 
 /// The record that a client's members make of the current one. Members that
@@ -40,12 +44,7 @@ pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timest
     let mut errors = Vec::new();
     for (name, value) in members {
         if SERVERS.contains(&&**name) {
-            if current.get(name) != Some(value) {
-                errors.push(MemberError::new(
-                    name,
-                    "is set by the server; repeat it as it is, or leave it out",
-                ));
-            }
+            errors.extend(servers(current, name, Some(value)));
         } else if !M::MEMBERS.contains(&&**name) && !current.contains_key(name) {
             errors.push(unknown::<M>(name));
         }
@@ -76,14 +75,9 @@ pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp)
     for (name, value) in patch {
         let before = members.shift_remove(name);
         let known = before.is_some() || M::MEMBERS.contains(&&**name);
-        let after = merge(before.clone(), value.clone());
+        let after = merge(before, value.clone());
         if SERVERS.contains(&&**name) {
-            if before != after {
-                errors.push(MemberError::new(
-                    name,
-                    "is set by the server; repeat it as it is, or leave it out",
-                ));
-            }
+            errors.extend(servers(current, name, after.as_ref()));
         } else if !known {
             errors.push(unknown::<M>(name));
         }
@@ -105,18 +99,43 @@ fn edited<M: Model>(
         .and_then(Value::as_u64)
         .unwrap_or_default();
     let record = assemble::<M>(members, extras, id, &mut errors);
-    // Order apart, as in JSON.
-    let without_times = |record: &Object| {
-        let own = record
-            .iter()
-            .filter(|(name, _)| !matches!(&***name, "createdAt" | "updatedAt"));
-        own.map(|(name, value)| (name.clone(), value.clone()))
-            .collect::<Object>()
-    };
-    if errors.is_empty() && without_times(&record) == without_times(current) {
+    if errors.is_empty() && same_but_for_times(&record, current) {
         return Ok(current.clone());
     }
-    finish(record, errors, current.get("createdAt").cloned(), now)
+    let updated_at = times::updated_at(current, now);
+    finish(
+        record,
+        errors,
+        current.get("createdAt").cloned(),
+        updated_at,
+    )
+}
+
+/// Whether the records have the same members, in whatever order.
+fn same_but_for_times(a: &Object, b: &Object) -> bool {
+    let others = |record: &Object| {
+        let times = TIMES.iter().filter(|name| record.contains_key(**name));
+        record.len() - times.count()
+    };
+    let same =
+        |(name, value): (&String, &Value)| TIMES.contains(&&**name) || b.get(name) == Some(value);
+    others(a) == others(b) && a.iter().all(same)
+}
+
+/// What is wrong with a member that only the server sets, when a client says it is this.
+fn servers(current: &Object, name: &str, given: Option<&Value>) -> Option<MemberError> {
+    let stored = current.get(name);
+    if stored == given || name != "id" && times::same(stored, given) {
+        return None;
+    }
+    let outdated =
+        name == "updatedAt" && given.is_some_and(|given| times::is_earlier(given, current));
+    let detail = if outdated {
+        "is that of an earlier version: the record was changed since it was read; read it again, or leave this member out"
+    } else {
+        "is set by the server; repeat it as it is, or leave it out"
+    };
+    Some(MemberError::new(name, detail))
 }
 
 /// The id, the model's members in its order, and what else there is of `extras`.
@@ -149,7 +168,7 @@ fn finish(
     mut record: Object,
     mut errors: Vec<MemberError>,
     created_at: Option<Value>,
-    now: Timestamp,
+    updated_at: Value,
 ) -> Edited {
     let too_deep = record
         .iter()
@@ -160,7 +179,7 @@ fn finish(
         return Err(errors);
     }
     record.extend(created_at.map(|created_at| ("createdAt".to_owned(), created_at)));
-    record.insert("updatedAt".to_owned(), now.to_string().into());
+    record.insert("updatedAt".to_owned(), updated_at);
     Ok(record)
 }
 
@@ -271,6 +290,46 @@ mod tests {
                     pointers(patched::<User>(&finn(), &patch, now)),
                     [format!("/{name}")]
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn times_may_be_repeated_in_any_spelling_and_stay_as_they_are() {
+        let now = Timestamp::now();
+        let mut finn = finn();
+        finn.insert("updatedAt".into(), "2026-03-04T10:00:00.360Z".into());
+        let again = json!({
+            "createdAt": "2026-03-04T10:12:33.12+01:00", "updatedAt": "2026-03-04T10:00:00.360000+00:00"
+        });
+        assert_eq!(patched::<User>(&finn, &again, now).unwrap(), finn);
+        let mut members = object(json!({"username": "finn", "name": "F", "bio": ""}));
+        members.extend(object(again));
+        let record = replaced::<User>(&finn, &members, now).unwrap();
+        assert_eq!(record["createdAt"], finn["createdAt"]);
+        assert_eq!(record["updatedAt"], now.to_string());
+    }
+
+    #[test]
+    fn a_time_of_an_earlier_version_says_that_the_record_was_changed() {
+        let now = Timestamp::now();
+        let mut finn = finn();
+        finn.insert("updatedAt".into(), "2026-03-04T10:00:00.360Z".into());
+        for (name, time, changed) in [
+            ("updatedAt", "2026-03-04T10:00:00.359Z", true),
+            ("updatedAt", "2026-03-04T10:00:00.361Z", false),
+            ("createdAt", "2026-03-04T09:12:33.119Z", false),
+        ] {
+            let patch = json!({name: time});
+            let members = object(json!({"username": "finn", "name": "F", "bio": "", name: time}));
+            for edited in [
+                patched::<User>(&finn, &patch, now),
+                replaced::<User>(&finn, &members, now),
+            ] {
+                let errors = edited.unwrap_err();
+                assert_eq!(errors[0].pointer, format!("/{name}"));
+                let says = errors[0].detail.contains("was changed since it was read");
+                assert_eq!(says, changed, "{time}: {}", errors[0].detail);
             }
         }
     }

@@ -68,6 +68,16 @@ pub enum OpenError {
         /// What the system said.
         cause: io::Error,
     },
+    /// The service's own model is at odds with itself: no file is to blame.
+    #[error(
+        "the model of {collection} disagrees with itself: {detail}; this is a fault of the service, which must be built anew"
+    )]
+    Model {
+        /// The collection.
+        collection: &'static str,
+        /// Which member, and how.
+        detail: String,
+    },
     /// The file is not a collection of the model's records.
     #[error("{}, {fault}; mend the file and start again", .path.display())]
     Document {
@@ -112,6 +122,10 @@ pub enum WriteError {
     /// Every id has been given.
     #[error("all ids have been given")]
     NoMoreIds,
+    /// A start would not read what this write makes: a fault of the service.
+    /// Only this write is refused.
+    #[error("the record could not be read back: {0}")]
+    Unreadable(String),
     /// The disk failed, or db.json was changed by someone else: no write is
     /// taken until the next start. Reads go on.
     #[error("the store refuses writes until it is started again")]

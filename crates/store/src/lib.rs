@@ -7,6 +7,7 @@
 
 mod answers;
 mod batch;
+mod coherence;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod index;
 mod isolation;
 mod journal;
 mod journal_writer;
+pub mod json;
 mod list;
 mod lock;
 mod merge;
@@ -32,12 +34,18 @@ mod model;
 mod mount;
 mod page;
 mod pages;
+mod record;
 mod recovery;
+#[cfg(any(test, fuzzing))]
+mod round_trip;
 mod rows;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod soundness;
 mod state;
 mod store;
+mod times;
 mod verify;
 mod writer;
 

@@ -11,12 +11,18 @@ pub(crate) const DEPTH_MAX: usize = 100;
 pub(crate) struct TooDeep;
 
 /// Appends valid `json` to `out`, without the white space between its tokens.
+/// Returns how many levels it nests; `name` is told the names of the outermost
+/// object as they are spelled.
 ///
 /// Nothing else changes: members keep their order, numbers and texts their
 /// spelling, so that what nobody here understands survives as it is.
-pub(crate) fn minify(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
+pub(crate) fn minify(
+    json: &str,
+    out: &mut Vec<u8>,
+    mut name: impl FnMut(&[u8]),
+) -> Result<usize, TooDeep> {
     let json = json.as_bytes();
-    let mut depth = 0;
+    let (mut depth, mut deepest) = (0, 0);
     // What lies between two runs of white space is copied in one piece.
     let (mut from, mut at) = (0, 0);
     while at < json.len() {
@@ -28,7 +34,11 @@ pub(crate) fn minify(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
                 continue;
             }
             b'"' => {
+                let start = at;
                 at += string_length(&json[at..]);
+                if depth == 1 && is_name(&json[at..]) {
+                    name(&json[start + 1..at - 1]);
+                }
                 continue;
             }
             b'{' | b'[' => {
@@ -36,6 +46,7 @@ pub(crate) fn minify(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
                 if depth > DEPTH_MAX {
                     return Err(TooDeep);
                 }
+                deepest = deepest.max(depth);
             }
             b'}' | b']' => depth -= 1,
             _ => {}
@@ -43,7 +54,13 @@ pub(crate) fn minify(json: &str, out: &mut Vec<u8>) -> Result<(), TooDeep> {
         at += 1;
     }
     out.extend_from_slice(&json[from..]);
-    Ok(())
+    Ok(deepest)
+}
+
+/// Whether the string before `rest` is a member's name.
+fn is_name(rest: &[u8]) -> bool {
+    let mut rest = rest.iter();
+    rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
 /// Bytes of the string literal that `json` begins with, both quotes counted.
@@ -65,7 +82,7 @@ mod tests {
 
     fn minified(json: &str) -> Result<String, TooDeep> {
         let mut out = Vec::new();
-        minify(json, &mut out)?;
+        minify(json, &mut out, |_| {})?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -74,6 +91,15 @@ mod tests {
         let json = "{ \"a b\" : [ 1.50 ,\t-0e7, \"x \\\" y\\\\\" ] ,\r\n \"ü\\u00e4\" : null }";
         let expected = "{\"a b\":[1.50,-0e7,\"x \\\" y\\\\\"],\"ü\\u00e4\":null}";
         assert_eq!(minified(json).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn names_and_levels_are_told() {
+        let json = r#" {"a" :"b:", "\u0061":{"c":["d"]},"e\"" : 1} "#;
+        let mut names = Vec::new();
+        let told = |name: &[u8]| names.push(String::from_utf8(name.to_vec()).unwrap());
+        assert_eq!(minify(json, &mut Vec::new(), told), Ok(3));
+        assert_eq!(names, ["a", "\\u0061", "e\\\""]);
     }
 
     #[test]

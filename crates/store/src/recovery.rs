@@ -8,11 +8,13 @@ use std::{
 use common::Model;
 
 use crate::{
+    coherence,
     digest::Digest,
     disk::{Disk, Version},
-    document::Document,
+    document::{Document, check_unique},
     error::OpenError,
     journal::{Batch, Change, Journal, JournalError},
+    record,
 };
 
 /// What the files say.
@@ -96,6 +98,7 @@ pub(crate) fn look<M: Model>(
 /// # Errors
 /// When a file cannot be read, is damaged, or the two do not belong together.
 pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovered<M>, OpenError> {
+    coherence::check::<M>()?;
     let read = |path: &Path| {
         let read = disk.read(path);
         read.map_err(|cause| OpenError::Read {
@@ -190,14 +193,24 @@ impl Journal {
     }
 }
 
-fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Result<(), String> {
+/// Makes a change that a journal holds, if `db.json` could hold what comes of it:
+/// the next start reads it from there.
+///
+/// # Errors
+/// What is wrong with the record.
+pub(crate) fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Result<(), String> {
     match change {
         Change::Delete(id) => document.state.remove(id),
         Change::Put(json) => {
-            let record: M = serde_json::from_str(json.get())
-                .map_err(|error| format!("expected a {}: {error}", M::SINGULAR))?;
-            let id = record.id().map_or(0, common::Id::get);
-            document.state.put(id, json.get().as_bytes(), &record);
+            let mut compact = Vec::new();
+            let record = record::read::<M>(json.get(), &mut compact)
+                .map_err(|fault| fault.of_record::<M>(json.get()))?;
+            let Some(id) = record.id() else {
+                return Err(format!("expected a {} with an id", M::SINGULAR));
+            };
+            check_unique(&document.state, id.get(), &record)
+                .map_err(|expected| format!("{} {id}: {expected}", M::SINGULAR))?;
+            document.state.put(id.get(), &compact, &record);
         }
     }
     Ok(())

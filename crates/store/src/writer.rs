@@ -234,13 +234,12 @@ impl<M: Model> Writer<M> {
             };
             outcomes.push((answer, decided));
         }
-        let journalled = batch.journalled();
-        let changes = batch.into_changes();
+        let (changes, journalled) = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
             // A write on top of somebody else's db.json would be of no use.
             let appended = unchanged(&*self.disk, &self.path, self.version).and_then(|()| {
-                let appended = self.journal.append(journalled?);
+                let appended = self.journal.append(journalled);
                 appended.map_err(about(&journal_path(&self.path)))
             });
             match appended {

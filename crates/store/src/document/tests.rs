@@ -52,9 +52,13 @@ fn records_may_stand_in_any_order() {
     assert_eq!(*state.posting(0, &key).unwrap().ids, [1, 3, 7, 9]);
 }
 
+/// A file with one user of these members.
+fn user(members: &str) -> String {
+    format!("{{\"users\": [\n  {{{members}}}\n]}}")
+}
+
 #[test]
 fn a_bad_file_is_refused_with_place_and_expectation() {
-    let user = |members: &str| format!("{{\"users\": [\n  {{{members}}}\n]}}");
     let fine = r#""username": "finn", "name": "F", "bio": """#;
     let cases = [
         (String::new(), "line 1, column 1: EOF while parsing a value"),
@@ -143,15 +147,67 @@ fn a_bad_file_is_refused_with_place_and_expectation() {
             "{text}\n  got      {got}\n  expected {expected}"
         );
     }
+    let binary = Document::<User>::parse(b"{\"users\": [\n\xff]}")
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(binary, "line 2, column 1: expected UTF-8");
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_with_its_place() {
+    let fine = r#""username": "finn", "name": "F", "bio": """#;
+    let cases = [
+        (
+            "{\"users\": [], \"lastIds\": {\"users\": 9},\n \"lastIds\": {\"users\": 1}}".into(),
+            "line 2, column 10: expected \"lastIds\" only once",
+        ),
+        (
+            "{\"users\": [], \"lastIds\": {\"users\": 9, \"users\": 1}}".into(),
+            "line 1, column 45: expected \"users\" only once",
+        ),
+        (
+            "{\"version\": 1, \"v\\u0065rsion\": 1, \"users\": []}".into(),
+            "line 1, column 29: expected \"version\" only once",
+        ),
+        (
+            "{\"users\": [], \"lastIds\": {\"users\": 9007199254740992}}".into(),
+            "line 1, column 52: expected the last id given in users",
+        ),
+        (
+            "{\"users\": [], \"lastIds\": []}".into(),
+            "line 1, column 25: invalid type: sequence, expected an object with the last id given in each collection",
+        ),
+        (
+            user(&format!("\"id\": 1, {fine}, \"x\": 1, \"x\": 2")),
+            "line 2, column 67: expected \"x\" only once",
+        ),
+        (
+            user(&format!(
+                "\"id\": 1, {fine}, \"x\": [{{\"y\": 1, \"\\u0079\": 2}}]"
+            )),
+            "line 2, column 79: expected \"y\" only once",
+        ),
+    ];
+    for (text, expected) in cases {
+        let got = refused::<User>(&text);
+        assert!(
+            got.contains(expected),
+            "{text}\n  got      {got}\n  expected {expected}"
+        );
+    }
+}
+
+#[test]
+fn posts_have_ids_or_none_of_them_has() {
     let mixed =
         r#"{"posts":[{"thread":2,"text":"a","user":1},{"id":5,"thread":1,"text":"b","user":1}]}"#;
     assert_eq!(
         refused::<Post>(mixed),
         "line 1, column 44: expected either every record with an id or none"
     );
-    let binary = Document::<User>::parse(b"{\"users\": [\n\xff]}")
-        .err()
-        .unwrap()
-        .to_string();
-    assert_eq!(binary, "line 2, column 1: expected UTF-8");
+    assert_eq!(
+        refused::<Post>(r#"{"posts":[{"id":null,"thread":2,"text":"a","user":1}]}"#),
+        "line 1, column 11: expected an id, an integer from 1 to 9007199254740991"
+    );
 }

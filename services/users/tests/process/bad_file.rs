@@ -47,6 +47,16 @@ fn faults_are_named_with_file_line_column_and_what_was_expected() {
             "expected an id other than 1, which another record has",
         ),
         (
+            "{\"users\": [], \"lastIds\": {\"users\": 9},\n\"lastIds\": {\"users\": 2}}".to_owned(),
+            "line 2, column 9",
+            "expected \"lastIds\" only once",
+        ),
+        (
+            format!("{{\"users\": [\n{{\"id\": 1, {finn}, \"x\": 1,\n\"x\": 2}}]}}"),
+            "line 3, column 3",
+            "expected \"x\" only once",
+        ),
+        (
             format!("{{\"users\": [\n  {{\"id\": 1.5, {finn}}}]}}"),
             "line 2, column 12",
             "expected an integer from 1",

@@ -12,6 +12,7 @@ mod disk;
 mod files;
 mod hangs;
 mod refusals;
+mod soundness;
 
 use serde_json::{Value, json};
 use testkit::{Binary, Request, Response, Task};

@@ -1,0 +1,284 @@
+//! JSON texts as values.
+//!
+//! `serde_json` reads numbers of any length, and texts as they are, through
+//! objects whose first name begins with [`RESERVED`]. Its own reading of a
+//! [`Value`] takes such an object for a number or for JSON in a string wherever
+//! somebody else wrote one, so that a text could read as something else than it
+//! says, or not at all once it is stored. Here such names are names like others.
+
+use std::fmt;
+
+use serde::{
+    Deserialize,
+    de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess},
+};
+use serde_json::{Map, Number, Value, map::Entry};
+
+use crate::error::DocumentError;
+
+/// What names begin with that have a meaning of their own in `serde_json`.
+const RESERVED: &str = "$serde_json::private::";
+
+/// Reads a text that nobody has checked yet, such as a request's body.
+///
+/// # Errors
+/// When it is not JSON, names a member of an object twice, or has a name that
+/// other readers of the file would take for something else.
+pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
+    parse(text, Names::Plain).map_err(|error| DocumentError::json(bytes, 0, &error))
+}
+
+/// Reads a text of a file or a journal, whose names may be any.
+///
+/// # Errors
+/// When it is not JSON, or names a member of an object twice.
+pub(crate) fn read_stored(text: &str) -> serde_json::Result<Value> {
+    parse(text, Names::Any)
+}
+
+fn parse(text: &str, names: Names) -> serde_json::Result<Value> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = names.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// A name that stands in an object for the second time.
+///
+/// RFC 8259 §4 leaves open what such a member means; keeping one of the two
+/// would lose the other.
+pub(crate) fn twice<E: de::Error>(name: &str) -> E {
+    E::custom(format_args!("expected {name:?} only once"))
+}
+
+/// Which names a text may have. As a seed, it reads one value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Any,
+    /// None that are reserved.
+    Plain,
+}
+
+impl<'de> DeserializeSeed<'de> for Names {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for Names {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element_seed(self)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(key) = map.next_key_seed(KeySeed)? {
+            let name = match key {
+                Key::Name(name) => name,
+                Key::Number => {
+                    let number: Number = map.next_value::<String>()?.parse().map_err(custom)?;
+                    return Ok(number.into());
+                }
+            };
+            if self == Self::Plain && name.starts_with(RESERVED) {
+                let detail = format_args!("expected another name than {name:?}, which is reserved");
+                return Err(custom(detail));
+            }
+            match members.entry(name) {
+                Entry::Vacant(vacant) => vacant.insert(map.next_value_seed(self)?),
+                Entry::Occupied(occupied) => return Err(twice(occupied.key())),
+            };
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+fn custom<E: de::Error>(detail: impl fmt::Display) -> E {
+    E::custom(detail)
+}
+
+/// What `serde_json` gives as a key.
+enum Key {
+    /// A member's name.
+    Name(String),
+    /// It is no object, but a number that neither `u64` nor `i64` holds, whose
+    /// text is the only value.
+    Number,
+}
+
+/// Reads a key. Asked for an option, `serde_json` says that the names of a text
+/// are some, and gives the key that stands for a number as it is: so the two
+/// differ, whatever the name.
+struct KeySeed;
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for KeySeed {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        String::deserialize(deserializer).map(Key::Name)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Key, E> {
+        Ok(Key::Number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: &str = "$serde_json::private::Number";
+    const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+    fn refused(text: &str) -> String {
+        read(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn values_are_what_they_say() {
+        for text in [
+            "null",
+            "[true,false]",
+            r#"{"a":{"b":[]},"c":"\n ü \u0000"}"#,
+            "[0,-0,-1,1.50,12345678901234567890123.10,1e+999999,-1e-999999]",
+            "[18446744073709551615,18446744073709551616,-9223372036854775809]",
+        ] {
+            let value = read(text.as_bytes()).unwrap();
+            assert_eq!(value.to_string(), text);
+            assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
+            assert_eq!(read_stored(&format!(" {text}\n")).unwrap(), value);
+        }
+        assert_eq!(read(b"1E5").unwrap().to_string(), "1e+5");
+        assert_eq!(read_stored("1E5").unwrap().as_f64(), Some(1e5));
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_with_its_place() {
+        for (text, expected) in [
+            ("", "line 1, column 1: EOF while parsing a value"),
+            ("{} x", "line 1, column 4: trailing characters"),
+            ("[01]", "line 1, column 3: invalid number"),
+            ("[\n1.]", "line 2, column 3: invalid number"),
+            (
+                r#"["\ud800"]"#,
+                "line 1, column 9: unexpected end of hex escape",
+            ),
+            ("\u{feff}{}", "line 1, column 1: expected value"),
+        ] {
+            assert_eq!(refused(text), expected, "{text}");
+        }
+        assert_eq!(
+            read(b"[\n\xff]").unwrap_err().to_string(),
+            "line 2, column 1: expected UTF-8"
+        );
+        let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(read(nested(127).as_bytes()).is_ok());
+        assert!(refused(&nested(128)).contains("recursion limit exceeded"));
+    }
+
+    #[test]
+    fn a_member_named_twice_is_found_at_any_depth() {
+        for fine in ["{}", " [1]", r#"{"a":{"b":1},"b":[{"a":1},{"a":2}]}"#] {
+            assert!(read(fine.as_bytes()).is_ok(), "{fine}");
+        }
+        assert_eq!(
+            refused(r#"{"a":1,"a":2}"#),
+            r#"line 1, column 10: expected "a" only once"#
+        );
+        assert_eq!(
+            refused("{\"a\":\n  [{\"b\":1,\"\\u0062\":2}]}"),
+            r#"line 2, column 18: expected "b" only once"#
+        );
+        assert!(read_stored(r#"[{"a":1,"a":2}]"#).is_err());
+    }
+
+    #[test]
+    fn clients_have_no_names_that_mean_something_to_others() {
+        for name in [NUMBER, RAW_VALUE, "$serde_json::private::"] {
+            for text in [
+                format!(r#"{{"{name}":"3"}}"#),
+                format!(r#"{{"x":null,"{name}":"3"}}"#),
+                format!(r#"[{{"a":[{{"\u0024{}":"3"}}]}}]"#, &name[1..]),
+                format!(r#"{{"{}\u003a\u003a{}":"abc"}}"#, &name[..11], &name[13..]),
+            ] {
+                let said = refused(&text);
+                let expected = format!("expected another name than {name:?}, which is reserved");
+                assert!(said.starts_with("line 1, column "), "{text}: {said}");
+                assert!(said.ends_with(&expected), "{text}: {said}");
+            }
+        }
+        let fine = format!(r#"{{"serde_json":"{NUMBER}","x{NUMBER}":1,"$serde_json":2}}"#);
+        assert_eq!(read(fine.as_bytes()).unwrap().to_string(), fine);
+    }
+
+    #[test]
+    fn files_may_have_any_names_and_they_mean_nothing() {
+        for name in [NUMBER, RAW_VALUE] {
+            for text in [
+                format!(r#"{{"{name}":"3"}}"#),
+                format!(r#"{{"{name}":"abc"}}"#),
+                format!(r#"{{"{name}":{{"{name}":1.0}},"x":[{{"{name}":null}}]}}"#),
+                format!(r#"{{"x":1,"{name}":"abc"}}"#),
+            ] {
+                let value = read_stored(&text).unwrap();
+                assert!(
+                    value.get(name).is_some(),
+                    "{text}: still an object with that member"
+                );
+                assert_eq!(value.to_string(), text);
+            }
+            let twice = format!(r#"{{"{name}":1,"{name}":2}}"#);
+            assert!(read_stored(&twice).is_err());
+        }
+    }
+}

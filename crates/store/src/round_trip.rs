@@ -1,0 +1,145 @@
+//! From a write to the files and back, in memory: what the tests and the fuzzer
+//! expect of every write that is accepted.
+
+use common::{Model, Timestamp};
+
+use crate::{
+    batch::{Batch, Operation, Written},
+    digest::Digest,
+    document::Document,
+    error::WriteError,
+    journal::{Change, Header, Journal, Line, length_for, line_at},
+    recovery::apply,
+    state::State,
+};
+
+/// A collection with its `db.json` and the journal of what was written since.
+pub(crate) struct Files<M> {
+    /// The collection as readers see it.
+    pub document: Document<M>,
+    base: Vec<u8>,
+    journal: String,
+    batches: u64,
+}
+
+impl<M: Model> Files<M> {
+    /// A start with a `db.json` of this text; `None` when it is refused.
+    pub fn start(text: &[u8]) -> Option<Self> {
+        let document = Document::parse(text).ok()?;
+        let base = written(&document);
+        let header = Header::new(M::COLLECTION, Digest::of(&base));
+        let journal = line_at(0, &header).expect("a header is JSON");
+        let files = Self {
+            document,
+            base,
+            journal,
+            batches: 0,
+        };
+        files.check();
+        Some(files)
+    }
+
+    /// Decides a write and makes it durable.
+    ///
+    /// # Panics
+    /// When a start would not find the collection as it is then.
+    pub fn write(&mut self, operation: Operation, now: Timestamp) -> Result<Written, WriteError> {
+        let mut batch = Batch::new(&self.document.state, now);
+        let decided = batch.decide(operation);
+        let (changes, journalled) = batch.into_changes();
+        assert_eq!(changes.len(), journalled.len());
+        if let Err(error) = &decided {
+            assert!(changes.is_empty(), "{error}: and changed all the same");
+            assert!(!matches!(error, WriteError::Unreadable(_)), "{error}");
+        }
+        if changes.is_empty() {
+            return decided;
+        }
+        self.append(journalled);
+        for (id, record) in changes {
+            match record {
+                Some((json, record)) => self.document.state.put(id, &json, &record),
+                None => self.document.state.remove(id),
+            }
+        }
+        self.check();
+        decided
+    }
+
+    /// Appends a batch to the journal alone.
+    pub fn append(&mut self, changes: Vec<Change>) {
+        self.batches += 1;
+        let line = Line {
+            batch: self.batches,
+            changes,
+            checkpoint: None,
+        };
+        let line = line_at(self.journal.len() as u64, &line).expect("a batch is JSON");
+        self.journal.push_str(&line);
+    }
+
+    /// What a start finds that replays the journal.
+    ///
+    /// # Errors
+    /// What is wrong with a change.
+    pub fn recovered(&self) -> Result<Document<M>, String> {
+        let mut bytes = self.journal.clone().into_bytes();
+        let room = length_for(bytes.len() as u64);
+        bytes.resize(usize::try_from(room).expect("it is in memory"), b'\n');
+        let journal = Journal::parse(&bytes, M::COLLECTION).map_err(|error| error.to_string())?;
+        assert_eq!(
+            (journal.batches.len() as u64, journal.torn_bytes),
+            (self.batches, 0)
+        );
+        let mut document = Document::parse(&self.base).expect("it was read before");
+        for batch in journal.batches {
+            if let crate::journal::Batch::Changes { changes, .. } = batch {
+                for change in changes {
+                    apply(&mut document, change)?;
+                }
+            }
+        }
+        Ok(document)
+    }
+
+    fn check(&self) {
+        let recovered = self.recovered().expect("the journal can be replayed");
+        assert_same(&recovered.state, &self.document.state);
+        assert_survives(&self.document);
+    }
+}
+
+/// Whether a `db.json` of the collection is read as the same, and written as the same again.
+///
+/// # Panics
+/// When it is not.
+pub(crate) fn assert_survives<M: Model>(document: &Document<M>) {
+    let text = written(document);
+    let again = Document::<M>::parse(&text).expect("what was written can be read");
+    assert_same(&again.state, &document.state);
+    assert_eq!(written(&again), text);
+}
+
+fn assert_same<M: Model>(found: &State<M>, expected: &State<M>) {
+    assert_eq!(found.last_id, expected.last_id);
+    assert_eq!(found.summary, expected.summary);
+    assert_eq!(records(found), records(expected));
+}
+
+/// The records' JSON, in id order.
+pub(crate) fn records<M: Model>(state: &State<M>) -> Vec<String> {
+    let mut records = Vec::new();
+    let mut next = state.pages.first();
+    while let Some(place) = next {
+        records.push(String::from_utf8_lossy(state.pages.record(place)).into_owned());
+        next = state.pages.next(place);
+    }
+    records
+}
+
+pub(crate) fn written<M: Model>(document: &Document<M>) -> Vec<u8> {
+    let mut text = Vec::new();
+    let write = document.others.write(&document.state, &mut text);
+    write.expect("memory takes all that is written");
+    text
+}
