@@ -33,7 +33,7 @@ finish() {
     printf '\n== %d s of %d s\n' "$SECONDS" "$1"
     printf '%s\n' "${report[@]}"
     if ((failed > 0)); then
-        echo "$failed steps failed"
+        echo "failed steps: $failed"
         exit 1
     elif ((SECONDS > $1)); then
         echo "all steps passed, and took too long: move what takes minutes to .ci/long"
