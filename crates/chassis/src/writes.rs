@@ -133,6 +133,9 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
             ProblemDetails::new(Problem::Conflict, detail)
         }
         (WriteError::Invalid(errors), _) => ProblemDetails::invalid(errors),
+        (WriteError::PutOff, _) => {
+            ProblemDetails::unavailable("the store cannot write now; try again")
+        }
         (WriteError::Refused, _) => {
             ProblemDetails::unavailable("the store refuses writes until it is started again")
         }

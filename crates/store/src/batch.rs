@@ -70,6 +70,8 @@ pub(crate) struct Batch<'a, M> {
     holders: HashMap<(usize, Key), Option<u64>>,
     changes: Changes<M>,
     journalled: Vec<Change>,
+    /// Bytes of the records in `changes`.
+    bytes: usize,
 }
 
 /// Changes in the order in which they were decided: the record and its JSON,
@@ -86,6 +88,7 @@ impl<'a, M: Model> Batch<'a, M> {
             holders: HashMap::new(),
             changes: Vec::new(),
             journalled: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -122,6 +125,11 @@ impl<'a, M: Model> Batch<'a, M> {
                 Ok(Written { id, record: None })
             }
         }
+    }
+
+    /// Bytes of the records that the batch has changed.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The changes of the batch, and the same as the journal writes them.
@@ -199,6 +207,7 @@ impl<'a, M: Model> Batch<'a, M> {
         }
         self.last_id = self.last_id.max(id);
         self.records.insert(id, Some(json.clone()));
+        self.bytes += json.len();
         self.changes.push((id, Some((json.clone(), model))));
         self.journalled.push(Change::Put(journalled));
         Ok(Written {

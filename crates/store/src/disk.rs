@@ -4,29 +4,39 @@
 //! synced, tears writes and fails on demand.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt, fchown},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown},
     path::Path,
 };
+
+use rustix::fs::OFlags;
 
 /// A disk with files and a directory that must be synced each on their own.
 pub(crate) trait Disk: Send + Sync {
     /// A file's whole contents; `None` when there is no such file.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
-    /// Creates an empty file, in place of one that is there, with the owner and
+    /// Creates an empty file, in place of whatever has the name, with the owner and
     /// the permissions of the file `like`, if there is that one.
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Opens a file for writing.
+    /// Opens a file for writing; a symbolic link is none.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Gives `from` the name `to`, atomically, in place of the file there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes a file's contents durable, whoever wrote them.
     fn sync(&self, path: &Path) -> io::Result<()>;
-    /// Makes the names of the files beside `path` durable.
-    fn sync_directory_of(&self, path: &Path) -> io::Result<()>;
+    /// Opens the directory of the file at `path`.
+    fn directory_of(&self, path: &Path) -> io::Result<Box<dyn Directory>>;
     /// What tells whether someone else has changed the file since.
     fn version(&self, path: &Path) -> io::Result<Option<Version>>;
+    /// Which file has this name now; of a symbolic link, the link.
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>>;
+}
+
+/// An open directory. Dropping it closes it.
+pub(crate) trait Directory: Send {
+    /// Makes the names in it durable.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Dropping it closes it.
@@ -35,16 +45,37 @@ pub(crate) trait DiskFile: Send {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes all that was written durable.
     fn sync(&mut self) -> io::Result<()>;
+    /// Which file it is.
+    fn identity(&self) -> io::Result<Identity>;
+}
+
+/// What tells one file from all others, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub device: u64,
+    pub inode: u64,
+}
+
+impl Identity {
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
 }
 
 /// A file's identity and last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
-    pub inode: u64,
+    pub identity: Identity,
     pub bytes: u64,
     /// Seconds and nanoseconds of the last modification.
     pub modified: (i64, i64),
 }
+
+/// For [`OpenOptionsExt::custom_flags`]: a symbolic link is not followed, but an error.
+pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// The system's file system.
 pub(crate) struct FileSystem;
@@ -55,7 +86,9 @@ impl Disk for FileSystem {
     }
 
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let file = File::create(path)?;
+        // Neither followed nor written to: it may be a link, and somebody else's file.
+        absent_is_none(fs::remove_file(path))?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         if let Some(like) = absent_is_none(fs::metadata(like))? {
             // Only root may give files away; anyone else keeps what it creates.
             let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
@@ -65,7 +98,9 @@ impl Disk for FileSystem {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+        let mut options = OpenOptions::new();
+        let file = options.write(true).custom_flags(NO_LINK).open(path)?;
+        Ok(Box::new(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -76,17 +111,28 @@ impl Disk for FileSystem {
         File::open(path)?.sync_all()
     }
 
-    fn sync_directory_of(&self, path: &Path) -> io::Result<()> {
-        File::open(directory_of(path))?.sync_all()
+    fn directory_of(&self, path: &Path) -> io::Result<Box<dyn Directory>> {
+        Ok(Box::new(File::open(directory_of(path))?))
     }
 
     fn version(&self, path: &Path) -> io::Result<Option<Version>> {
         let metadata = absent_is_none(fs::metadata(path))?;
         Ok(metadata.map(|metadata| Version {
-            inode: metadata.ino(),
+            identity: Identity::of(&metadata),
             bytes: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }))
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        let metadata = absent_is_none(fs::symlink_metadata(path))?;
+        Ok(metadata.as_ref().map(Identity::of))
+    }
+}
+
+impl Directory for File {
+    fn sync(&self) -> io::Result<()> {
+        self.sync_all()
     }
 }
 
@@ -98,6 +144,10 @@ impl DiskFile for File {
     fn sync(&mut self) -> io::Result<()> {
         // Of the metadata, only what is needed to read the data back.
         self.sync_data()
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(Identity::of(&self.metadata()?))
     }
 }
 

@@ -126,8 +126,11 @@ pub enum WriteError {
     /// Only this write is refused.
     #[error("the record could not be read back: {0}")]
     Unreadable(String),
-    /// The disk failed, or db.json was changed by someone else: no write is
-    /// taken until the next start. Reads go on.
+    /// The disk could not be written for the moment, and nothing was. Try again.
+    #[error("the store cannot write now")]
+    PutOff,
+    /// The disk failed, or one of the store's files was changed by someone else:
+    /// no write is taken until the next start. Reads go on.
     #[error("the store refuses writes until it is started again")]
     Refused,
 }

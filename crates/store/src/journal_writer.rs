@@ -1,20 +1,19 @@
 //! Writing a journal.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use crate::{
     digest::Digest,
-    disk::{Disk, DiskFile},
+    disk::{Directory, Disk, DiskFile, Identity},
+    failure::{Failure, early, fatal},
     journal::{Change, Header, Line, length_for, line_at},
-    recovery::Found,
+    recovery::{Found, beside, journal_path},
 };
 
 /// A journal that is being written.
 pub(crate) struct JournalWriter {
     file: Box<dyn DiskFile>,
+    identity: Identity,
     /// Where the next line goes.
     end: u64,
     /// Bytes of the file: behind `end`, all are line feeds.
@@ -23,31 +22,38 @@ pub(crate) struct JournalWriter {
 }
 
 impl JournalWriter {
-    /// Puts an empty journal in the place of the one at `path`: durable when this
-    /// returns. `base_path` is the `db.json` that it is the journal of.
+    /// Puts an empty journal of the `db.json` at `base_path` in the place of the
+    /// one that it has: durable when this returns.
     ///
     /// # Errors
-    /// Whatever the disk says. The journal at `path` is then the old or the new one.
+    /// Whatever the disk says. The journal is then the old or the new one; after
+    /// an early failure, the old one.
     pub fn create(
         disk: &dyn Disk,
-        path: &Path,
+        directory: &dyn Directory,
         base_path: &Path,
         collection: &str,
         base: Digest,
-    ) -> io::Result<Self> {
-        let new = PathBuf::from(format!("{}.new", path.display()));
+    ) -> Result<Self, Failure> {
+        let path = journal_path(base_path);
+        let new = beside(&path, ".new");
+        let file = disk.create(&new, base_path).map_err(early(&new))?;
         let mut writer = Self {
-            file: disk.create(&new, base_path)?,
+            identity: file.identity().map_err(early(&new))?,
+            file,
             end: 0,
             length: 0,
             batch: 0,
         };
-        let header = line_at(0, &Header::new(collection, base))?;
-        writer.fill(length_for(header.len() as u64))?;
-        // The room needs no sync of its own here: the file has no name yet.
-        writer.write(&header)?;
-        disk.rename(&new, path)?;
-        disk.sync_directory_of(path)?;
+        let header = line_at(0, &Header::new(collection, base));
+        let header = header.map_err(io::Error::from).map_err(early(&new))?;
+        writer
+            .fill(length_for(header.len() as u64))
+            // The room needs no sync of its own here: the file has no name yet.
+            .and_then(|()| writer.write(&header))
+            .map_err(fatal(&new))?;
+        disk.rename(&new, &path).map_err(fatal(&path))?;
+        directory.sync().map_err(fatal(&path))?;
         Ok(writer)
     }
 
@@ -72,6 +78,7 @@ impl JournalWriter {
         file.write_at(0, &bytes)?;
         file.sync()?;
         Ok(Self {
+            identity: file.identity()?,
             file,
             end,
             length: bytes.len() as u64,
@@ -94,6 +101,11 @@ impl JournalWriter {
     /// As [`JournalWriter::append`].
     pub fn checkpoint(&mut self, digest: Digest) -> io::Result<()> {
         self.add(Vec::new(), Some(digest))
+    }
+
+    /// Which file it is.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// Batches written since the journal was created.

@@ -6,6 +6,7 @@
 #![doc = include_str!("../PROOF.md")]
 
 mod answers;
+mod base_file;
 mod batch;
 mod coherence;
 #[cfg(test)]
@@ -17,6 +18,9 @@ mod disk;
 mod document;
 mod edit;
 mod error;
+mod failure;
+#[cfg(test)]
+mod foreign;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod index;

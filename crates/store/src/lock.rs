@@ -3,15 +3,24 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use crate::{disk::directory_of, error::OpenError, mount::mount_point, recovery::beside};
+use crate::{
+    disk::{Identity, NO_LINK, directory_of},
+    error::OpenError,
+    mount::mount_point,
+    recovery::beside,
+};
 
 /// The right to write a `db.json`, held by one process as long as this lives.
 #[derive(Debug)]
 pub struct WriteLock {
     path: PathBuf,
+    /// The file that is locked.
+    at: PathBuf,
+    identity: Identity,
     _file: File,
 }
 
@@ -31,6 +40,7 @@ impl WriteLock {
             .create(true)
             .truncate(false)
             .write(true)
+            .custom_flags(NO_LINK)
             .open(&at);
         let file = match opened {
             Ok(file) => file,
@@ -40,10 +50,24 @@ impl WriteLock {
             Err(cause) => return Err(OpenError::Write { path: at, cause }),
         };
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, _file: file }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path }),
-            Err(TryLockError::Error(cause)) => Err(OpenError::Write { path: at, cause }),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path }),
+            Err(TryLockError::Error(cause)) => return Err(OpenError::Write { path: at, cause }),
         }
+        match file.metadata() {
+            Ok(metadata) => Ok(Self {
+                path,
+                at,
+                identity: Identity::of(&metadata),
+                _file: file,
+            }),
+            Err(cause) => Err(OpenError::Write { path: at, cause }),
+        }
+    }
+
+    /// The file that is locked, and which one it is.
+    pub(crate) fn file(&self) -> (PathBuf, Identity) {
+        (self.at.clone(), self.identity)
     }
 
     /// The file, without links.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    disk::{Disk, DiskFile, Version},
+    disk::{Directory, Disk, DiskFile, Identity, Version},
     journal::SECTOR,
 };
 
@@ -72,6 +72,29 @@ pub(crate) enum Fault {
     Kill,
     /// It fails, once.
     Fails(io::ErrorKind),
+    /// It fails, once, before it has changed anything: as without a descriptor.
+    Early,
+}
+
+/// What a call could be in want of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    Nothing,
+    /// More room on the disk.
+    Room,
+    /// A descriptor, or a look at a name.
+    Access,
+    Both,
+}
+
+impl Wants {
+    fn meets(self, fault: Fault) -> bool {
+        match fault {
+            FULL => matches!(self, Self::Room | Self::Both),
+            Fault::Early => matches!(self, Self::Access | Self::Both),
+            Fault::Kill | Fault::Fails(_) => true,
+        }
+    }
 }
 
 /// No room is left: calls that need none go on.
@@ -138,10 +161,15 @@ impl Simulated {
         Some(inner.files[*file].current.clone())
     }
 
-    /// Counts a call, which may take more room on the disk. `Err` when it is to fail.
+    /// Takes a name away, as somebody does who syncs nothing.
+    pub fn remove(&self, path: &Path) {
+        self.inner().names.remove(path);
+    }
+
+    /// Counts a call. `Err` when it is to fail.
     fn call(
         &self,
-        grows: bool,
+        wants: Wants,
     ) -> Result<MutexGuard<'_, Inner>, (MutexGuard<'_, Inner>, io::Error)> {
         let mut inner = self.inner();
         inner.calls += 1;
@@ -149,12 +177,13 @@ impl Simulated {
             return Err((inner, io::Error::other("the process has ended")));
         }
         match inner.fault {
-            Some((at, fault)) if at <= inner.calls && (grows || fault != FULL) => {
+            Some((at, fault)) if at <= inner.calls && wants.meets(fault) => {
                 inner.fault = None;
                 inner.dead = fault == Fault::Kill;
                 let error = match fault {
                     Fault::Kill => io::Error::other("the process ends"),
                     Fault::Fails(kind) => kind.into(),
+                    Fault::Early => rustix::io::Errno::MFILE.into(),
                 };
                 Err((inner, error))
             }
@@ -168,7 +197,7 @@ impl Simulated {
             inner = self.0.changed.wait(inner).unwrap();
         }
         drop(inner);
-        let (mut inner, error) = match self.call(false) {
+        let (mut inner, error) = match self.call(Wants::Nothing) {
             Ok(inner) => (inner, None),
             Err((inner, error)) => (inner, Some(error)),
         };
@@ -190,25 +219,25 @@ impl Simulated {
 
 impl Disk for Simulated {
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let inner = self.call(false).map_err(|(_, error)| error)?;
+        let inner = self.call(Wants::Access).map_err(|(_, error)| error)?;
         let file = inner.names.get(path);
         Ok(file.map(|file| inner.files[*file].current.clone()))
     }
 
     fn create(&self, path: &Path, _: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let mut inner = self.call(true).map_err(|(_, error)| error)?;
+        let mut inner = self.call(Wants::Both).map_err(|(_, error)| error)?;
         let file = inner.create(path);
         Ok(self.handle(file, path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        let inner = self.call(false).map_err(|(_, error)| error)?;
+        let inner = self.call(Wants::Access).map_err(|(_, error)| error)?;
         let file = *inner.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(self.handle(file, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut inner = self.call(false).map_err(|(_, error)| error)?;
+        let mut inner = self.call(Wants::Nothing).map_err(|(_, error)| error)?;
         let file = inner.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         inner.names.insert(to.to_owned(), file);
         let naming = Naming::Rename(from.to_owned(), to.to_owned(), file);
@@ -227,8 +256,31 @@ impl Disk for Simulated {
         Ok(())
     }
 
-    fn sync_directory_of(&self, _: &Path) -> io::Result<()> {
-        let mut inner = self.call(false).map_err(|(_, error)| error)?;
+    fn directory_of(&self, _: &Path) -> io::Result<Box<dyn Directory>> {
+        drop(self.call(Wants::Access).map_err(|(_, error)| error)?);
+        Ok(Box::new(self.clone()))
+    }
+
+    fn version(&self, path: &Path) -> io::Result<Option<Version>> {
+        let inner = self.call(Wants::Access).map_err(|(_, error)| error)?;
+        let version = |file: &usize| Version {
+            identity: identity(*file),
+            bytes: inner.files[*file].current.len() as u64,
+            modified: (inner.files[*file].modified, 0),
+        };
+        Ok(inner.names.get(path).map(version))
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        let inner = self.call(Wants::Access).map_err(|(_, error)| error)?;
+        Ok(inner.names.get(path).map(|file| identity(*file)))
+    }
+}
+
+/// There is only one directory.
+impl Directory for Simulated {
+    fn sync(&self) -> io::Result<()> {
+        let mut inner = self.call(Wants::Nothing).map_err(|(_, error)| error)?;
         let starting = std::mem::take(&mut inner.starting);
         let kind = match inner.renames.last() {
             Some(Naming::Rename(_, to, _)) if !starting => {
@@ -240,16 +292,6 @@ impl Disk for Simulated {
             inner.settle_names();
         }
         Ok(())
-    }
-
-    fn version(&self, path: &Path) -> io::Result<Option<Version>> {
-        let inner = self.call(false).map_err(|(_, error)| error)?;
-        let version = |file: &usize| Version {
-            inode: *file as u64,
-            bytes: inner.files[*file].current.len() as u64,
-            modified: (inner.files[*file].modified, 0),
-        };
-        Ok(inner.names.get(path).map(version))
     }
 }
 
@@ -270,7 +312,10 @@ impl DiskFile for Handle {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
         let grows = offset + bytes.len() > self.disk.inner().files[self.file].current.len();
-        match self.disk.call(grows) {
+        match self
+            .disk
+            .call(if grows { Wants::Room } else { Wants::Nothing })
+        {
             Ok(mut inner) => inner.write(self.file, offset, bytes),
             Err((mut inner, error)) => {
                 // The system stops between two pages, or at the disk's last block.
@@ -293,6 +338,10 @@ impl DiskFile for Handle {
             _ => "journal: its room".to_owned(),
         };
         self.disk.sync_file(self.file, &kind)
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(identity(self.file))
     }
 }
 
@@ -388,6 +437,11 @@ impl Contents {
             overwrite(&mut self.durable, offset, &bytes);
         }
     }
+}
+
+fn identity(file: usize) -> Identity {
+    let (device, inode) = (0, file as u64);
+    Identity { device, inode }
 }
 
 fn overwrite(contents: &mut Vec<u8>, offset: usize, bytes: &[u8]) {

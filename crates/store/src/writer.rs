@@ -3,35 +3,40 @@
 //! state, and answers all.
 
 use std::{
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    io,
+    path::Path,
     sync::{
         Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{Model, Timestamp};
 use tokio::sync::oneshot;
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     answers::{Answer, Answers},
+    base_file::{BaseFile, settle},
     batch::{Batch, Changes, Operation},
-    digest::Digest,
-    disk::{Disk, DiskFile, Version},
+    disk::Disk,
     document::{Document, Others},
     error::{OpenError, WriteError},
+    failure::{Failure, early, fatal, foreign},
+    journal::Change,
     journal_writer::JournalWriter,
     lock::WriteLock,
-    recovery::{Recovered, about, beside, journal_path, recover},
+    recovery::{Recovered, journal_path, recover},
     state::State,
 };
 
 /// Writes that one sync makes durable at most.
 const BATCH_MAX: usize = 1024;
+
+/// Bytes of records after which a batch takes no more writes: it holds each
+/// record several times, and a record may have 16 MiB.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Bytes of journal after which it is folded into `db.json`, if that is not larger.
 const JOURNAL_BYTES: u64 = 1024 * 1024;
@@ -53,7 +58,7 @@ pub(crate) struct Shared<M> {
     pub syncs: AtomicU64,
     /// Why no more writes are taken.
     pub refusal: OnceLock<String>,
-    _lock: Option<WriteLock>,
+    lock: Option<WriteLock>,
 }
 
 impl<M> Shared<M> {
@@ -63,7 +68,7 @@ impl<M> Shared<M> {
             writes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             refusal: OnceLock::new(),
-            _lock: lock,
+            lock,
         }
     }
 
@@ -94,12 +99,11 @@ pub(crate) enum Message {
 /// The writer's own.
 pub(crate) struct Writer<M> {
     shared: Arc<Shared<M>>,
-    disk: Arc<dyn Disk>,
-    path: PathBuf,
+    base: BaseFile,
     others: Others,
     journal: JournalWriter,
-    /// The `db.json` that this writer has read or written.
-    version: Option<Version>,
+    /// Until when writes do not have the journal folded, after a failure.
+    fold_again: Option<Instant>,
 }
 
 impl<M: Model> Writer<M> {
@@ -130,33 +134,37 @@ impl<M: Model> Writer<M> {
         let replayed = journal.as_ref().is_some_and(|found| found.changes > 0);
         // Whether db.json does not say all that there is to say.
         let incomplete = base.is_none() || numbered || replayed;
-        let begun = settle(&*disk, path, base.is_some()).and_then(|()| {
+        let begin = || -> Result<_, Failure> {
+            let directory = disk.directory_of(path).map_err(early(path))?;
+            settle(&*disk, path, &*directory, base.is_some())?;
             let at = journal_path(path);
             let mut old = match journal.filter(|found| found.changes > 0) {
-                Some(found) => Some(JournalWriter::reopen(&*disk, &at, found).map_err(about(&at))?),
+                Some(found) => Some(JournalWriter::reopen(&*disk, &at, found).map_err(fatal(&at))?),
                 None => None,
             };
-            let (version, digest) =
+            let (version, mut digest) =
                 base.map_or_else(Default::default, |base| (base.version, base.digest));
-            let (version, digest) = if incomplete {
-                let state = shared.state();
-                checkpoint(&*disk, path, &state, &others, version, old.as_mut())?
-            } else {
-                (version, digest)
+            let mut base = BaseFile {
+                disk,
+                path: path.to_owned(),
+                directory,
+                version,
+                lock: shared.lock.as_ref().map(WriteLock::file),
             };
-            let journal = JournalWriter::create(&*disk, &at, path, M::COLLECTION, digest)
-                .map_err(about(&at))?;
-            Ok((version, journal))
-        });
-        match begun {
-            Ok((version, journal)) => {
+            if incomplete {
+                digest = base.replace(&shared.state(), &others, old.as_mut())?;
+            }
+            let journal = base.begin_journal(M::COLLECTION, digest)?;
+            Ok((base, journal))
+        };
+        match begin().map_err(io::Error::from) {
+            Ok((base, journal)) => {
                 let writer = Self {
                     shared: Arc::clone(&shared),
-                    disk,
-                    path: path.to_owned(),
+                    base,
                     others,
                     journal,
-                    version,
+                    fold_again: None,
                 };
                 Ok((shared, Some(writer)))
             }
@@ -205,29 +213,40 @@ impl<M: Model> Writer<M> {
                 let _ = answer.send(());
                 return;
             }
-            if self.journal.bytes() > JOURNAL_BYTES.max(self.base_bytes()) {
-                self.checkpoint();
-            }
         }
     }
 
     /// How long without a write until the journal is folded; `None` when there is nothing to fold.
     fn idle_wait(&self) -> Option<Duration> {
-        let seconds = u32::try_from(self.base_bytes() / BYTES_PER_IDLE_SECOND).unwrap_or(u32::MAX);
+        let seconds = self.base.bytes() / BYTES_PER_IDLE_SECOND;
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         let dirty = self.journal.batches() > 0 && self.shared.refusal.get().is_none();
         dirty.then(|| IDLE * (1 + seconds))
     }
 
-    fn base_bytes(&self) -> u64 {
-        self.version.map_or(0, |version| version.bytes)
+    /// Decides these writes, makes what they change durable, and answers: all at
+    /// once, or as many at a time as make up [`BATCH_BYTES`].
+    pub fn write(&mut self, operations: Vec<(Operation, oneshot::Sender<Answer>)>) {
+        let mut operations = operations.into_iter();
+        while operations.len() > 0 {
+            self.write_batch(&mut operations);
+            let waits = self.fold_again.is_some_and(|at| Instant::now() < at);
+            if self.journal.bytes() > JOURNAL_BYTES.max(self.base.bytes()) && !waits {
+                self.checkpoint();
+            }
+        }
     }
 
-    /// Decides these writes, makes what they change durable, and answers.
-    pub fn write(&mut self, operations: Vec<(Operation, oneshot::Sender<Answer>)>) {
-        let mut outcomes = Vec::with_capacity(operations.len());
+    fn write_batch(
+        &mut self,
+        operations: &mut impl Iterator<Item = (Operation, oneshot::Sender<Answer>)>,
+    ) {
+        let mut outcomes = Vec::new();
         let state = self.shared.state();
         let mut batch = Batch::new(&state, Timestamp::now());
-        for (operation, answer) in operations {
+        while batch.bytes() < BATCH_BYTES
+            && let Some((operation, answer)) = operations.next()
+        {
             let decided = match self.shared.refusal.get() {
                 None => batch.decide(operation),
                 Some(_) => Err(WriteError::Refused),
@@ -237,23 +256,72 @@ impl<M: Model> Writer<M> {
         let (changes, journalled) = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
-            // A write on top of somebody else's db.json would be of no use.
-            let appended = unchanged(&*self.disk, &self.path, self.version).and_then(|()| {
-                let appended = self.journal.append(journalled);
-                appended.map_err(about(&journal_path(&self.path)))
-            });
-            match appended {
-                Ok(()) => self.publish(changes),
-                Err(error) => {
+            let error = match self.append(journalled) {
+                Ok(()) => {
+                    self.publish(changes);
+                    None
+                }
+                Err(Failure::Early(error)) => {
+                    tracing::warn!(%error, "writes had to be put off");
+                    Some(WriteError::PutOff)
+                }
+                Err(Failure::Final(error)) => {
                     self.shared.refuse(&error);
-                    // Also what failed: it may have been decided on writes that are not there.
-                    for (_, decided) in &mut outcomes {
-                        *decided = Err(WriteError::Refused);
-                    }
+                    Some(WriteError::Refused)
+                }
+            };
+            if let Some(error) = error {
+                // Also what failed: it may have been decided on writes that are not there.
+                for (_, decided) in &mut outcomes {
+                    *decided = Err(error.clone());
                 }
             }
         }
         Answers::new(outcomes).give();
+    }
+
+    /// Makes a batch durable, in files that are this writer's before and after.
+    fn append(&mut self, changes: Vec<Change>) -> Result<(), Failure> {
+        let at = journal_path(&self.base.path);
+        // A write on top of somebody else's db.json would be of no use.
+        self.base.check()?;
+        self.check_journal()?;
+        self.journal.append(changes).map_err(fatal(&at))?;
+        // Whoever has taken the right to write since may have read the journal before.
+        let still_held = self.base.check_lock().map_err(io::Error::from);
+        still_held.map_err(Failure::Final)
+    }
+
+    /// Whether the journal is still found under its name. What it held is saved
+    /// when it was removed.
+    fn check_journal(&mut self) -> Result<(), Failure> {
+        let at = journal_path(&self.base.path);
+        match self.base.disk.identity(&at).map_err(early(&at))? {
+            Some(found) if found == self.journal.identity() => Ok(()),
+            Some(_) => {
+                let what = "was replaced by someone else; restart this service to read it";
+                Err(foreign(&at, what))
+            }
+            None => {
+                let what = match self.save().map_err(io::Error::from) {
+                    Ok(()) => "was removed; db.json holds all that it did; restart this service"
+                        .to_owned(),
+                    Err(error) => format!(
+                        "was removed, and what it held could not be saved in db.json: {error}"
+                    ),
+                };
+                Err(foreign(&at, what))
+            }
+        }
+    }
+
+    /// Writes all that the journal held to `db.json`.
+    fn save(&mut self) -> Result<(), Failure> {
+        if self.journal.batches() == 0 {
+            return Ok(());
+        }
+        let state = self.shared.state();
+        self.base.replace(&state, &self.others, None).map(drop)
     }
 
     /// Lets readers see what is durable now.
@@ -273,41 +341,34 @@ impl<M: Model> Writer<M> {
         }
     }
 
-    /// Folds the journal into `db.json`.
+    /// Folds the journal into `db.json`, if there is anything to fold. What could
+    /// not be begun is tried again after a while.
     pub fn checkpoint(&mut self) {
         if self.journal.batches() == 0 || self.shared.refusal.get().is_some() {
             return;
         }
-        let state = self.shared.state();
-        let (disk, journal) = (&*self.disk, &mut self.journal);
-        let written = checkpoint(
-            disk,
-            &self.path,
-            &state,
-            &self.others,
-            self.version,
-            Some(journal),
-        );
-        drop(state);
-        let at = journal_path(&self.path);
-        let renewed = written.and_then(|(version, digest)| {
-            self.version = version;
-            JournalWriter::create(disk, &at, &self.path, M::COLLECTION, digest).map_err(about(&at))
-        });
-        match renewed {
-            Ok(journal) => self.journal = journal,
-            Err(error) => self.shared.refuse(&error),
-        }
+        self.fold_again = match self.fold() {
+            Ok(()) => None,
+            Err(Failure::Early(error)) => {
+                tracing::warn!(%error, "the journal grows on: it cannot be folded now");
+                Some(Instant::now() + IDLE)
+            }
+            Err(Failure::Final(error)) => {
+                self.shared.refuse(&error);
+                None
+            }
+        };
     }
-}
 
-/// Makes durable what was read: it may only be in the system's memory, where a
-/// process that was killed, or the one who put the file there, has left it.
-fn settle(disk: &dyn Disk, path: &Path, base: bool) -> io::Result<()> {
-    if base {
-        disk.sync(path).map_err(about(path))?;
+    fn fold(&mut self) -> Result<(), Failure> {
+        self.base.check()?;
+        self.check_journal()?;
+        let state = self.shared.state();
+        let journal = Some(&mut self.journal);
+        let digest = self.base.replace(&state, &self.others, journal)?;
+        self.journal = self.base.begin_journal(M::COLLECTION, digest)?;
+        Ok(())
     }
-    disk.sync_directory_of(path).map_err(about(path))
 }
 
 /// Whether the disk, or the user's share of it, is full.
@@ -316,78 +377,4 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
-}
-
-/// Whether the file is the one of this version.
-///
-/// # Errors
-/// When it is not, and when the disk does not say.
-fn unchanged(disk: &dyn Disk, path: &Path, version: Option<Version>) -> io::Result<()> {
-    if disk.version(path).map_err(about(path))? == version {
-        return Ok(());
-    }
-    let detail = "was changed by someone else; restart this service to serve what it says now";
-    Err(about(path)(io::Error::other(detail)))
-}
-
-/// Writes `db.json` anew: durable when this returns, and whole at every instant
-/// before. `journal`, if there is one, learns of it first.
-fn checkpoint<M: Model>(
-    disk: &dyn Disk,
-    path: &Path,
-    state: &State<M>,
-    others: &Others,
-    version: Option<Version>,
-    journal: Option<&mut JournalWriter>,
-) -> io::Result<(Option<Version>, Digest)> {
-    let new = beside(path, ".new");
-    let mut out = BufWriter::with_capacity(
-        256 * 1024,
-        Appender {
-            file: disk.create(&new, path).map_err(about(&new))?,
-            offset: 0,
-            digest: Xxh3::new(),
-        },
-    );
-    others
-        .write(state, &mut out)
-        .and_then(|()| out.flush())
-        .map_err(about(&new))?;
-    let Appender {
-        mut file, digest, ..
-    } = out.into_parts().0;
-    file.sync().map_err(about(&new))?;
-    let digest = Digest::from(digest.digest128());
-    // Of the new file, and before it has its name: behind that, it could be
-    // somebody else's version.
-    let new_version = disk.version(&new).map_err(about(&new))?;
-    if let Some(journal) = journal {
-        journal
-            .checkpoint(digest)
-            .map_err(about(&journal_path(path)))?;
-    }
-    unchanged(disk, path, version)?;
-    disk.rename(&new, path).map_err(about(path))?;
-    disk.sync_directory_of(path).map_err(about(path))?;
-    Ok((new_version, digest))
-}
-
-/// Appends to a file of the disk, and digests what it appends.
-struct Appender {
-    file: Box<dyn DiskFile>,
-    offset: u64,
-    digest: Xxh3,
-}
-
-impl Write for Appender {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(self.offset, bytes)?;
-        self.offset += bytes.len() as u64;
-        self.digest.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -8,9 +8,12 @@ mod api;
 mod bodies;
 mod conditions;
 mod crashes;
+mod descriptors;
 mod disk;
 mod files;
 mod hangs;
+mod intruders;
+mod memory;
 mod refusals;
 mod soundness;
 

@@ -1,0 +1,109 @@
+//! Names beside `db.json` that are links, and files that others take away, on a
+//! real file system.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use common::User;
+use serde_json::json;
+use store::{Object, OpenError, Store, WriteError, WriteLock};
+use tempfile::TempDir;
+
+/// A directory with an empty collection.
+fn empty() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db.json");
+    fs::write(&path, r#"{"users":[]}"#).unwrap();
+    (directory, path)
+}
+
+fn user(username: &str) -> Object {
+    serde_json::from_value(json!({"username": username, "name": "N", "bio": ""})).unwrap()
+}
+
+fn open(path: &Path) -> Result<Store<User>, OpenError> {
+    Store::open_writable(WriteLock::take(path)?)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}{ending}", path.display()))
+}
+
+#[tokio::test]
+async fn a_link_under_the_name_of_a_new_file_is_not_followed() {
+    let (directory, path) = empty();
+    let precious = directory.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    let news = [".new", ".journal.new"].map(|ending| beside(&path, ending));
+    for new in &news {
+        symlink(&precious, new).unwrap();
+    }
+    // A start begins a journal, and closing folds it.
+    let store = open(&path).unwrap();
+    store.create(user("finn")).await.unwrap();
+    store.close().await;
+    drop(store);
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    for file in [path.clone(), beside(&path, ".journal")] {
+        assert!(fs::symlink_metadata(&file).unwrap().is_file(), "{file:?}");
+    }
+    assert_eq!(open(&path).unwrap().status().await.records, 1);
+}
+
+#[tokio::test]
+async fn a_link_under_the_name_of_the_lock_or_the_journal_is_not_written_through() {
+    let (directory, path) = empty();
+    let lock = beside(&path, ".lock");
+    symlink(directory.path().join("elsewhere"), &lock).unwrap();
+    let refused = open(&path).err().unwrap().to_string();
+    assert!(refused.contains("db.json.lock"), "{refused}");
+    assert!(!directory.path().join("elsewhere").exists());
+    fs::remove_file(&lock).unwrap();
+
+    let store = open(&path).unwrap();
+    store.create(user("finn")).await.unwrap();
+    // As after a `kill -9`, but for the journal, which has moved.
+    let journal = beside(&path, ".journal");
+    let copy = tempfile::tempdir().unwrap();
+    let copied = copy.path().join("db.json");
+    fs::copy(&path, &copied).unwrap();
+    let moved = copy.path().join("moved");
+    fs::copy(&journal, &moved).unwrap();
+    let before = fs::read(&moved).unwrap();
+    symlink(&moved, beside(&copied, ".journal")).unwrap();
+    let refused = open(&copied).err().unwrap().to_string();
+    assert!(refused.contains("db.json.journal"), "{refused}");
+    assert_eq!(fs::read(&moved).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
+    for taken_again in [false, true] {
+        let (_directory, path) = empty();
+        let first = open(&path).unwrap();
+        first.create(user("finn")).await.unwrap();
+        fs::remove_file(beside(&path, ".lock")).unwrap();
+        let second = taken_again.then(|| open(&path).unwrap());
+        if let Some(second) = &second {
+            second.create(user("jake")).await.unwrap();
+        }
+        let refused = first.create(user("pb")).await.unwrap_err();
+        assert_eq!(refused, WriteError::Refused);
+        let refusal = first.status().await.refusal.unwrap();
+        let remedy = "stop all that do, and start one";
+        assert!(refusal.ends_with(remedy) || taken_again, "{refusal}");
+        first.close().await;
+        drop(first);
+        if let Some(second) = second {
+            second.create(user("bmo")).await.unwrap();
+            second.close().await;
+        }
+        let records = if taken_again { 3 } else { 1 };
+        assert_eq!(open(&path).unwrap().status().await.records, records);
+    }
+}

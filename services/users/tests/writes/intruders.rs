@@ -1,0 +1,89 @@
+//! Files of a running service that somebody removes.
+
+use std::{fs, path::PathBuf, sync::Mutex, thread};
+
+use testkit::Binary;
+
+use crate::{create, problem, user, usernames, writable, write};
+
+fn beside(binary: &Binary, ending: &str) -> PathBuf {
+    binary.dir().join(format!("db.json{ending}"))
+}
+
+#[test]
+fn after_the_lock_was_removed_two_writers_do_not_both_acknowledge() {
+    let binary = writable();
+    let first = binary.start();
+    let acknowledged = Mutex::new(Vec::new());
+    let second = thread::scope(|scope| {
+        for writer in 0..4 {
+            let mut connection = first.connect();
+            let acknowledged = &acknowledged;
+            scope.spawn(move || {
+                for number in 0.. {
+                    let name = format!("first-{writer}-{number}");
+                    let request = write("POST", "/api/users", &user(&name));
+                    match connection.ask(&request).status {
+                        201 => acknowledged.lock().unwrap().push(name),
+                        status => {
+                            assert_eq!(status, 503);
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+        while acknowledged.lock().unwrap().len() < 50 {
+            thread::yield_now();
+        }
+        fs::remove_file(beside(&binary, ".lock")).unwrap();
+        binary.start()
+    });
+    first.logged("writes are refused; remove the cause, then restart this service");
+    assert_eq!(problem(&create(&first, "late")).0, "unavailable");
+    for number in 0..5 {
+        let name = format!("second-{number}");
+        assert_eq!(create(&second, &name).status, 201);
+        acknowledged.lock().unwrap().push(name);
+    }
+    // Neither does the one that is refused write over the other's file when it stops.
+    assert!(first.stop().status.success());
+    assert!(second.stop().status.success());
+    let users = usernames(&binary.start());
+    for name in acknowledged.into_inner().unwrap() {
+        assert!(users.contains(&name), "{name} was acknowledged and is lost");
+    }
+}
+
+#[test]
+fn a_removed_journal_loses_nothing_and_is_said() {
+    let binary = writable();
+    let task = binary.start();
+    assert_eq!(create(&task, "finn").status, 201);
+    fs::remove_file(beside(&binary, ".journal")).unwrap();
+    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
+    let error = |line: &serde_json::Value| {
+        let error = line["error"].as_str().unwrap_or_default();
+        error.contains("db.json.journal: was removed") && error.contains("restart this service")
+    };
+    task.logged_where("that the journal was removed", error);
+    assert_eq!(task.get("/health/ready").json()["writes"], "refused");
+    assert!(task.stop().status.success());
+    let task = binary.start();
+    assert_eq!(usernames(&task), ["finn"]);
+    assert_eq!(create(&task, "jake").status, 201);
+}
+
+#[test]
+fn a_second_writer_without_lock_and_journal_is_the_only_one() {
+    let binary = writable();
+    let first = binary.start();
+    assert_eq!(create(&first, "finn").status, 201);
+    assert!(first.get("/health/ready").json()["records"] == 1);
+    for ending in [".lock", ".journal"] {
+        fs::remove_file(beside(&binary, ending)).unwrap();
+    }
+    let second = binary.start();
+    let answers = [&first, &second].map(|task| create(task, "jake").status);
+    assert_eq!(answers, [503, 201]);
+}
