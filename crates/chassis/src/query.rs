@@ -16,7 +16,7 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
     let mut query = Query::default();
     let mut seen = Vec::new();
     for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        let index = M::INDEXES.iter().position(|index| index.member == name);
+        let index = M::index(&name);
         if index.is_none() && !matches!(&*name, "limit" | "after" | "sort") {
             continue;
         }
@@ -24,9 +24,10 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
             return Err(invalid(&name, "expected only once"));
         }
         match (index, &*name) {
-            (Some(index), _) => {
-                let key = M::INDEXES[index].parse(&value);
+            (Some((number, index)), _) => {
+                let key = index.parse(&value);
                 let key = key.ok_or_else(|| invalid(&name, "expected an id"))?;
+                let index = number;
                 query.filters.push(Filter { index, key });
             }
             (None, "limit") => query.limit = Some(limit(&value)?),
@@ -76,9 +77,8 @@ fn invalid(name: &str, expected: &str) -> ProblemDetails {
 
 /// The value of a `Link` header that leads to what comes after `after`.
 pub(crate) fn next_link<M: Model>(uri: &Uri, after: u64) -> String {
-    let known = |name: &Cow<'_, str>| {
-        matches!(&**name, "limit" | "sort") || M::INDEXES.iter().any(|index| index.member == name)
-    };
+    let known =
+        |name: &Cow<'_, str>| matches!(&**name, "limit" | "sort") || M::index(name).is_some();
     let mut next = form_urlencoded::Serializer::new(String::new());
     let given = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     next.extend_pairs(given.filter(|(name, _)| known(name)));

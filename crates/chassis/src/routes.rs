@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodRouter, get, post, put},
 };
 use bytes::Bytes;
-use common::Model;
+use common::{Index, Model};
 use tower::{BoxError, Service, service_fn};
 use tower_http::{body::UnsyncBoxBody, catch_panic::CatchPanic};
 
@@ -103,13 +103,18 @@ impl<M: Model> Routes<M> {
     }
 
     /// Adds `/api/{collection}/{name}/{id}`: the list of the records whose
-    /// member with this index (in [`Model::INDEXES`]) is the id in the path.
+    /// `member` is the id in the path.
     ///
     /// # Panics
-    /// When the model has no such index.
+    /// When lists of the model cannot be filtered by `member`: the service does not start.
     #[must_use]
-    pub fn list_by(mut self, index: usize, name: &str) -> Self {
-        let member = M::INDEXES[index].member;
+    pub fn list_by(mut self, member: &'static str, name: &str) -> Self {
+        let Some((index, Index::Id(_))) = M::index(member) else {
+            panic!(
+                "/api/{}/{name}: no index of ids over {member}",
+                M::COLLECTION
+            );
+        };
         let path = format!("/api/{}/{name}/{{{member}Id}}", M::COLLECTION);
         self.document.list(&path, ListOf::With(member));
         self.add(&path, READ, Some(Read::ListBy(index)), MethodRouter::new());

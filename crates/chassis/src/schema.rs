@@ -25,13 +25,14 @@ fn describe_in_place(member: &mut Value) {
 /// The members that a client writes, and no others.
 pub(crate) fn body<M: Model>(required: bool) -> Value {
     let record = record::<M>();
+    let names: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
     let member = |name: &&str| ((*name).to_owned(), record["properties"][name].clone());
-    let properties: Map<_, _> = M::MEMBERS.iter().map(member).collect();
+    let properties: Map<_, _> = names.iter().map(member).collect();
     let mut schema = json!({
         "type": "object", "properties": properties, "additionalProperties": false
     });
     if required {
-        schema["required"] = json!(M::MEMBERS);
+        schema["required"] = json!(names);
     }
     schema
 }

@@ -9,6 +9,8 @@ use utoipa::{
     openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
 };
 
+use crate::MemberValue;
+
 /// The id of a record of `M`: an integer from 1 to [`Id::MAX`], given by the server.
 ///
 /// On the wire a JSON number, in a path `[1-9][0-9]*`. Two models' ids do not
@@ -41,18 +43,19 @@ impl<M> Id<M> {
         })
     }
 
-    /// Whether a member's value is an id; otherwise what was expected.
-    pub(crate) fn check(value: &Value) -> Result<(), String> {
-        match value.as_u64().map(Self::new) {
-            Some(Ok(_)) => Ok(()),
-            _ => Err(format!("expected an integer from 1 to {}", Self::MAX)),
-        }
-    }
-
     /// The number itself.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.value
+    }
+}
+
+impl<M> MemberValue for Id<M> {
+    fn check(value: &Value) -> Result<(), String> {
+        match value.as_u64().map(Self::new) {
+            Some(Ok(_)) => Ok(()),
+            _ => Err(format!("expected an integer from 1 to {}", Self::MAX)),
+        }
     }
 }
 

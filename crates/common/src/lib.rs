@@ -3,6 +3,7 @@
 //!
 //! Plain data: nothing here opens a socket or a file, and nothing knows HTTP.
 
+mod declare;
 mod id;
 mod model;
 mod post;
@@ -13,7 +14,7 @@ mod timestamp;
 mod user;
 
 pub use id::{Id, InvalidId};
-pub use model::{Index, IndexKind, Key, Model};
+pub use model::{Index, Key, Member, MemberValue, Model};
 pub use post::{Post, PostId};
 pub use problem::{MemberError, Problem};
 pub use text::{Text, Username};

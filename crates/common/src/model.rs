@@ -1,12 +1,12 @@
 //! What the store and the services need to know of a class of object.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::Id;
 
-/// A class of object: one collection, one service.
+/// A class of object: one collection, one service. Declared by `model!`.
 pub trait Model: DeserializeOwned + ToSchema + Send + Sync + Sized + 'static {
     /// Key of the collection in `db.json`, last segment of its route, name of its service.
     const COLLECTION: &'static str;
@@ -15,34 +15,75 @@ pub trait Model: DeserializeOwned + ToSchema + Send + Sync + Sized + 'static {
     const SINGULAR: &'static str;
 
     /// Members a client writes, in the order in which records hold them. All are required.
-    const MEMBERS: &'static [&'static str];
-
-    /// Members that lists can be filtered by.
-    const INDEXES: &'static [Index<Self>];
+    const MEMBERS: &'static [Member<Self>];
 
     /// The record's id; `None` only where a file may leave the numbering to the server.
     fn id(&self) -> Option<Id<Self>>;
 
-    /// Checks one member that a client wrote.
-    ///
-    /// # Errors
-    /// What was expected. `None` for a member that is not among [`Model::MEMBERS`].
-    fn check(member: &str, value: &Value) -> Option<Result<(), String>>;
+    /// The member of this name, if clients write one.
+    #[must_use]
+    fn member(name: &str) -> Option<&'static Member<Self>> {
+        Self::MEMBERS.iter().find(|member| member.name == name)
+    }
+
+    /// The names of the members that lists can be filtered by, and how. An index's number is its
+    /// place here.
+    #[must_use]
+    fn indexes() -> impl Iterator<Item = (&'static str, &'static Index<Self>)> {
+        let members = Self::MEMBERS.iter();
+        members.filter_map(|member| Some((member.name, member.index.as_ref()?)))
+    }
+
+    /// The number of the index over the member of this name, and the index.
+    #[must_use]
+    fn index(name: &str) -> Option<(usize, &'static Index<Self>)> {
+        let mut indexes = Self::indexes().enumerate();
+        indexes.find_map(|(number, (member, index))| (member == name).then_some((number, index)))
+    }
+
+    /// The keys that no other record may have: the number of their index, their member and the key.
+    fn unique_keys(&self) -> impl Iterator<Item = (usize, &'static str, Key)> {
+        let indexes = Self::indexes().enumerate();
+        let unique = indexes.filter(|(_, (_, index))| index.unique());
+        unique.map(|(number, (member, index))| (number, member, index.key(self)))
+    }
 
     /// A record as a client would send it, for the API's documentation.
-    fn example() -> Value;
+    #[must_use]
+    fn example() -> Map<String, Value> {
+        let members = Self::MEMBERS.iter();
+        members
+            .map(|member| (member.name.to_owned(), (member.example)()))
+            .collect()
+    }
 }
 
-/// A member that lists can be filtered by.
-pub struct Index<M> {
-    /// The member's name, which is the query parameter's too.
-    pub member: &'static str,
-    /// What the member holds.
-    pub kind: IndexKind<M>,
+/// A member that clients write.
+pub struct Member<M: 'static> {
+    /// Its name in JSON.
+    pub name: &'static str,
+    /// Checks a value that a client wrote: what was expected instead.
+    pub check: fn(&Value) -> Result<(), String>,
+    /// How lists are filtered by it, if they are. It is also the query parameter's name.
+    pub index: Option<Index<M>>,
+    /// A value for the API's documentation.
+    pub example: fn() -> Value,
+}
+
+/// What a member may hold.
+pub trait MemberValue: DeserializeOwned {
+    /// Checks a value that a client wrote. May ask more than reading does, which has to read what
+    /// was stored before a rule was made.
+    ///
+    /// # Errors
+    /// What was expected.
+    fn check(value: &Value) -> Result<(), String> {
+        read::<Self>(value).map(drop)
+    }
 }
 
 /// What an indexed member holds, and how to read it.
-pub enum IndexKind<M> {
+pub enum Index<M> {
     /// The id of a record, mostly another service's.
     Id(fn(&M) -> u64),
     /// A text that no two records share.
@@ -61,31 +102,26 @@ pub enum Key {
 impl<M> Index<M> {
     /// This index's key of a record.
     pub fn key(&self, record: &M) -> Key {
-        match self.kind {
-            IndexKind::Id(read) => Key::Id(read(record)),
-            IndexKind::Unique(read) => Key::Text(read(record).into()),
+        match self {
+            Self::Id(read) => Key::Id(read(record)),
+            Self::Unique(read) => Key::Text(read(record).into()),
         }
     }
 
     /// The key that a client wrote into a query; `None` when it cannot be one.
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<Key> {
-        match self.kind {
-            IndexKind::Id(_) => text.parse::<Id<M>>().ok().map(|id| Key::Id(id.get())),
-            IndexKind::Unique(_) => Some(Key::Text(text.into())),
+        match self {
+            Self::Id(_) => text.parse::<Id<M>>().ok().map(|id| Key::Id(id.get())),
+            Self::Unique(_) => Some(Key::Text(text.into())),
         }
     }
 
     /// Whether no two records may have the same key.
     #[must_use]
     pub fn unique(&self) -> bool {
-        matches!(self.kind, IndexKind::Unique(_))
+        matches!(self, Self::Unique(_))
     }
-}
-
-/// Whether `value` is a `T`; otherwise what was expected.
-pub(crate) fn check<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
-    read::<T>(value).map(drop)
 }
 
 /// `value` as a `T`; otherwise what was expected.

@@ -10,7 +10,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use crate::model::read;
+use crate::{MemberValue, model::read};
 
 /// A text of `MIN` to `MAX` characters (Unicode scalar values).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,20 +38,19 @@ impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX
     }
 }
 
-impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
-    /// Whether `value` is such a text, and shows something; otherwise what was
-    /// expected.
-    ///
-    /// Asked of what clients write alone: what was stored before the rule was
-    /// made is still read.
-    pub(crate) fn check_visible(value: &Value) -> Result<(), String> {
+impl<const MIN: usize, const MAX: usize> MemberValue for Text<MIN, MAX> {
+    /// Also whether a text that may not be empty shows something. Asked of what clients write
+    /// alone: what was stored before the rule was made is still read.
+    fn check(value: &Value) -> Result<(), String> {
         let text: Self = read(value)?;
-        if text.chars().any(is_visible) {
+        if MIN == 0 || text.chars().any(is_visible) {
             return Ok(());
         }
         Err("expected at least one visible character: neither white space nor a control, format, surrogate, private or unassigned one".to_owned())
     }
 }
+
+impl MemberValue for Username {}
 
 /// Whether a reader sees this character: it is neither white space nor of
 /// Unicode's general category C ("Other").
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_text_that_shows_nothing_is_not_taken_from_clients_but_read() {
-        let check = |text: &str| Text::<1, 9>::check_visible(&text.into());
+        let check = |text: &str| Text::<1, 9>::check(&text.into());
         for shown in [
             "a",
             " a ",
@@ -167,7 +166,7 @@ mod tests {
             assert!(serde_json::from_value::<Text<1, 9>>(blank.into()).is_ok());
         }
         assert!(check("").unwrap_err().starts_with("expected 1 to 9"));
-        assert!(Text::<1, 9>::check_visible(&7.into()).is_err());
+        assert!(Text::<1, 9>::check(&7.into()).is_err());
     }
 
     #[test]

@@ -177,17 +177,10 @@ impl<'a, M: Model> Batch<'a, M> {
         let model: M = read_back(&json, record)?;
         let journalled = RawValue::from_string(json.clone()).map_err(|error| unreadable(&error))?;
         let json = Bytes::from(json);
-        for (number, index) in M::INDEXES
-            .iter()
-            .enumerate()
-            .filter(|(_, index)| index.unique())
-        {
-            let holder = self.holder(&(number, index.key(&model)));
+        for (index, member, key) in model.unique_keys() {
+            let holder = self.holder(&(index, key));
             if let Some(holder) = holder.filter(|holder| *holder != id) {
-                return Err(WriteError::Conflict {
-                    member: index.member,
-                    holder,
-                });
+                return Err(WriteError::Conflict { member, holder });
             }
         }
         if let Some(before) = self
@@ -198,12 +191,8 @@ impl<'a, M: Model> Batch<'a, M> {
         {
             self.release(&read_model(&before)?);
         }
-        for (number, index) in M::INDEXES
-            .iter()
-            .enumerate()
-            .filter(|(_, index)| index.unique())
-        {
-            self.holders.insert((number, index.key(&model)), Some(id));
+        for (index, _, key) in model.unique_keys() {
+            self.holders.insert((index, key), Some(id));
         }
         self.last_id = self.last_id.max(id);
         self.records.insert(id, Some(json.clone()));
@@ -227,12 +216,8 @@ impl<'a, M: Model> Batch<'a, M> {
 
     /// Frees the unique keys of a record that is replaced or deleted.
     fn release(&mut self, record: &M) {
-        for (number, index) in M::INDEXES
-            .iter()
-            .enumerate()
-            .filter(|(_, index)| index.unique())
-        {
-            self.holders.insert((number, index.key(record)), None);
+        for (index, _, key) in record.unique_keys() {
+            self.holders.insert((index, key), None);
         }
     }
 }

@@ -26,18 +26,16 @@ pub(crate) fn check<M: Model>() -> Result<(), OpenError> {
 }
 
 fn disagreement<M: Model>() -> Option<String> {
-    for (at, name) in M::MEMBERS.iter().enumerate() {
+    let names: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
+    for (at, name) in names.iter().enumerate() {
         if SERVERS.contains(name) {
             return Some(format!("clients write {name}, which the server sets"));
         }
-        if M::MEMBERS[..at].contains(name) {
+        if names[..at].contains(name) {
             return Some(format!("clients write {name} twice"));
         }
     }
-    let Value::Object(example) = M::example() else {
-        return Some("its example is no object".to_owned());
-    };
-    let record = match edit::created::<M>(&example, 1, Timestamp::now()) {
+    let record = match edit::created::<M>(&M::example(), 1, Timestamp::now()) {
         Ok(record) => record,
         Err(errors) => return errors.first().map(of_example),
     };
@@ -48,28 +46,19 @@ fn disagreement<M: Model>() -> Option<String> {
     if model.id().map(common::Id::get) != Some(1) {
         return Some("it does not read id".to_owned());
     }
-    for name in M::MEMBERS {
-        if M::check(name, &record[*name]).is_none() {
-            return Some(format!("nothing checks {name}"));
-        }
+    for name in names {
         let mut without = record.clone();
-        without.shift_remove(*name);
+        without.shift_remove(name);
         if read::<M>(&without).is_ok() {
             return Some(format!("clients must write {name}, which it does not read"));
         }
     }
-    for index in M::INDEXES {
-        let key = match record.get(index.member) {
+    for (name, index) in M::indexes() {
+        let key = match record.get(name) {
             Some(Value::String(text)) => Some(Key::Text(text.as_str().into())),
             Some(value) => value.as_u64().map(Key::Id),
             None => None,
         };
-        let name = index.member;
-        if !M::MEMBERS.contains(&name) {
-            return Some(format!(
-                "an index is named {name}, which clients do not write"
-            ));
-        }
         if key != Some(index.key(&model)) {
             return Some(format!("the index named {name} reads something else"));
         }
@@ -89,7 +78,7 @@ fn of_example(error: &MemberError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::{Id, Index, IndexKind, Post, Thread, User};
+    use common::{Id, Index, Member, Post, Thread, User};
     use serde::Deserialize;
     use serde_json::json;
     use utoipa::{
@@ -117,12 +106,10 @@ mod tests {
     const NONE: usize = 0;
     const NOT_WRITTEN: usize = 1;
     const NOT_READ: usize = 2;
-    const UNCHECKED: usize = 3;
-    const WRITTEN_TWICE: usize = 4;
-    const OF_THE_SERVER: usize = 5;
-    const INDEX_OF_NOTHING: usize = 6;
-    const INDEX_OF_ANOTHER: usize = 7;
-    const BAD_EXAMPLE: usize = 8;
+    const WRITTEN_TWICE: usize = 3;
+    const OF_THE_SERVER: usize = 4;
+    const INDEX_OF_ANOTHER: usize = 5;
+    const BAD_EXAMPLE: usize = 6;
 
     impl<const FAULT: usize> PartialSchema for Note<FAULT> {
         fn schema() -> RefOr<Schema> {
@@ -132,45 +119,52 @@ mod tests {
 
     impl<const FAULT: usize> ToSchema for Note<FAULT> {}
 
+    /// A member that holds any text.
+    const fn text<M>(name: &'static str) -> Member<M> {
+        Member {
+            name,
+            check: |_| Ok(()),
+            index: None,
+            example: || json!("t"),
+        }
+    }
+
+    impl<const FAULT: usize> Note<FAULT> {
+        const AUTHOR: Member<Self> = Member {
+            name: "author",
+            check: |value| match value {
+                Value::String(_) => Err("expected a number".to_owned()),
+                _ => Ok(()),
+            },
+            index: Some(Index::Id(|note| note.author)),
+            example: || match FAULT {
+                BAD_EXAMPLE => json!("me"),
+                _ => json!(3),
+            },
+        };
+    }
+
     impl<const FAULT: usize> Model for Note<FAULT> {
         const COLLECTION: &'static str = "notes";
         const SINGULAR: &'static str = "note";
-        const MEMBERS: &'static [&'static str] = match FAULT {
-            NOT_WRITTEN => &["text"],
-            NOT_READ => &["text", "author", "title"],
-            WRITTEN_TWICE => &["text", "author", "text"],
-            OF_THE_SERVER => &["text", "author", "updatedAt"],
-            _ => &["text", "author"],
+        const MEMBERS: &'static [Member<Self>] = match FAULT {
+            NOT_WRITTEN => &[text("text")],
+            NOT_READ => &[text("text"), Self::AUTHOR, text("title")],
+            WRITTEN_TWICE => &[text("text"), Self::AUTHOR, text("text")],
+            OF_THE_SERVER => &[text("text"), Self::AUTHOR, text("updatedAt")],
+            INDEX_OF_ANOTHER => &[
+                Member {
+                    index: Self::AUTHOR.index,
+                    ..text("text")
+                },
+                Self::AUTHOR,
+            ],
+            _ => &[text("text"), Self::AUTHOR],
         };
-        const INDEXES: &'static [Index<Self>] = &[Index {
-            member: match FAULT {
-                INDEX_OF_NOTHING => "writer",
-                INDEX_OF_ANOTHER => "text",
-                _ => "author",
-            },
-            kind: IndexKind::Id(|note| note.author),
-        }];
 
         fn id(&self) -> Option<Id<Self>> {
             let _ = &self.text;
             Some(self.id)
-        }
-
-        fn check(member: &str, value: &Value) -> Option<Result<(), String>> {
-            match (member, value) {
-                ("author", Value::String(_)) => Some(Err("expected a number".to_owned())),
-                ("author", _) if FAULT == UNCHECKED => None,
-                _ => Some(Ok(())),
-            }
-        }
-
-        fn example() -> Value {
-            match FAULT {
-                NOT_WRITTEN => json!({"text": "t"}),
-                NOT_READ => json!({"text": "t", "author": 3, "title": "T"}),
-                BAD_EXAMPLE => json!({"text": "t", "author": "me"}),
-                _ => json!({"text": "t", "author": 3}),
-            }
         }
     }
 
@@ -195,15 +189,10 @@ mod tests {
                 said::<Note<NOT_READ>>(),
                 "clients must write title, which it does not read",
             ),
-            (said::<Note<UNCHECKED>>(), "nothing checks author"),
             (said::<Note<WRITTEN_TWICE>>(), "clients write text twice"),
             (
                 said::<Note<OF_THE_SERVER>>(),
                 "clients write updatedAt, which the server sets",
-            ),
-            (
-                said::<Note<INDEX_OF_NOTHING>>(),
-                "an index is named writer, which clients do not write",
             ),
             (
                 said::<Note<INDEX_OF_ANOTHER>>(),

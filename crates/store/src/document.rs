@@ -241,16 +241,11 @@ impl<'a, M: Model> Reader<'a, M> {
 
 /// Whether no other record of the state has one of this one's unique members.
 pub(crate) fn check_unique<M: Model>(state: &State<M>, id: u64, record: &M) -> Result<(), String> {
-    for (number, index) in M::INDEXES
-        .iter()
-        .enumerate()
-        .filter(|(_, index)| index.unique())
-    {
-        let holders = state.posting(number, &index.key(record));
+    for (index, member, key) in record.unique_keys() {
+        let holders = state.posting(index, &key);
         if let Some(holder) = holders.map(|holders| holders.ids[0])
             && holder != id
         {
-            let member = index.member;
             return Err(format!(
                 "expected a {member} that {} {holder} does not have",
                 M::SINGULAR

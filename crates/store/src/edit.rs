@@ -1,7 +1,7 @@
 //! What a client's words make of a record: the rules for new, replaced and
 //! patched records, as plain functions of the record and the words.
 
-use common::{MemberError, Model, Timestamp};
+use common::{Member, MemberError, Model, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{merge::merge, minify::DEPTH_MAX, times};
@@ -26,7 +26,7 @@ pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Ed
     for name in members.keys() {
         if SERVERS.contains(&&**name) {
             errors.push(MemberError::new(name, "is set by the server; leave it out"));
-        } else if !M::MEMBERS.contains(&&**name) {
+        } else if M::member(name).is_none() {
             errors.push(unknown::<M>(name));
         }
     }
@@ -45,7 +45,7 @@ pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timest
     for (name, value) in members {
         if SERVERS.contains(&&**name) {
             errors.extend(servers(current, name, Some(value)));
-        } else if !M::MEMBERS.contains(&&**name) && !current.contains_key(name) {
+        } else if M::member(name).is_none() && !current.contains_key(name) {
             errors.push(unknown::<M>(name));
         }
     }
@@ -74,7 +74,7 @@ pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp)
     let mut members = current.clone();
     for (name, value) in patch {
         let before = members.shift_remove(name);
-        let known = before.is_some() || M::MEMBERS.contains(&&**name);
+        let known = before.is_some() || M::member(name).is_some();
         let after = merge(before, value.clone());
         if SERVERS.contains(&&**name) {
             errors.extend(servers(current, name, after.as_ref()));
@@ -147,18 +147,18 @@ fn assemble<M: Model>(
 ) -> Object {
     let mut record = Object::new();
     record.insert("id".to_owned(), id.into());
-    for name in M::MEMBERS {
+    for Member { name, check, .. } in M::MEMBERS {
         match members.get(*name) {
             None => errors.push(MemberError::new(name, "is required")),
             Some(value) => {
-                if let Some(Err(expected)) = M::check(name, value) {
+                if let Err(expected) = check(value) {
                     errors.push(MemberError::new(name, expected));
                 }
                 record.insert((*name).to_owned(), value.clone());
             }
         }
     }
-    let own = |name: &str| SERVERS.contains(&name) || M::MEMBERS.contains(&name);
+    let own = |name: &str| SERVERS.contains(&name) || M::member(name).is_some();
     let extras = extras.iter().filter(|(name, _)| !own(name));
     record.extend(extras.map(|(name, value)| (name.clone(), value.clone())));
     record
@@ -194,14 +194,10 @@ fn nesting(value: &Value) -> usize {
 }
 
 fn unknown<M: Model>(name: &str) -> MemberError {
-    MemberError::new(
-        name,
-        format!(
-            "is no member of a {}; it has {}",
-            M::SINGULAR,
-            M::MEMBERS.join(", ")
-        ),
-    )
+    let members: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
+    let members = members.join(", ");
+    let detail = format!("is no member of a {}; it has {members}", M::SINGULAR);
+    MemberError::new(name, detail)
 }
 
 #[cfg(test)]

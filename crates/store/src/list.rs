@@ -34,7 +34,7 @@ pub struct Query {
 /// A member and the value that it must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// Position in [`Model::INDEXES`].
+    /// The index's number ([`Model::indexes`]).
     pub index: usize,
     /// The value.
     pub key: Key,

@@ -71,7 +71,8 @@ pub(crate) fn check_size(compact: &[u8]) -> Result<(), Fault> {
 
 /// Whether a member of this name is one that the model reads.
 fn is_own<M: Model>(name: &[u8]) -> bool {
-    let mut own = SERVERS.iter().chain(M::MEMBERS);
+    let members = M::MEMBERS.iter().map(|member| member.name);
+    let mut own = SERVERS.into_iter().chain(members);
     own.any(|own| own.as_bytes() == name)
 }
 

@@ -32,9 +32,10 @@ impl Ask {
         let none = Precondition::default();
         let object = |text: &str| match read(text.as_bytes()) {
             Ok(Value::Object(mut members)) => {
-                let all = User::MEMBERS.iter().chain(Post::MEMBERS);
-                let others = all.filter(|name| !M::MEMBERS.contains(name));
-                others.for_each(|name| drop(members.shift_remove(*name)));
+                let users = User::MEMBERS.iter().map(|member| member.name);
+                let all = users.chain(Post::MEMBERS.iter().map(|member| member.name));
+                let others = all.filter(|name| M::member(name).is_none());
+                others.for_each(|name| drop(members.shift_remove(name)));
                 Some(members)
             }
             _ => None,

@@ -43,7 +43,7 @@ impl<M: Model> State<M> {
     pub fn new() -> Self {
         Self {
             pages: Arc::default(),
-            indexes: M::INDEXES.iter().map(|_| KeyMap::default()).collect(),
+            indexes: M::indexes().map(|_| KeyMap::default()).collect(),
             summary: Summary::default(),
             last_id: 0,
             model: PhantomData,
@@ -78,14 +78,14 @@ impl<M: Model> State<M> {
         let Some(json) = self.get(id) else { return };
         let summary = Summary::of(&json);
         let record: M = serde_json::from_slice(&json).expect("what is stored was read as a record");
-        for (index, keys) in M::INDEXES.iter().zip(&mut self.indexes) {
+        for ((_, index), keys) in M::indexes().zip(&mut self.indexes) {
             keys.remove(index.key(&record), id, summary);
         }
         self.summary.remove(summary);
     }
 
     fn account(&mut self, id: u64, summary: Summary, record: &M) {
-        for (index, keys) in M::INDEXES.iter().zip(&mut self.indexes) {
+        for ((_, index), keys) in M::indexes().zip(&mut self.indexes) {
             keys.insert(index.key(record), id, summary);
         }
         self.count(id, summary);
@@ -113,7 +113,7 @@ impl<M: Model> Loader<M> {
         Self {
             state: State::new(),
             page: PageBuilder::new(),
-            unindexed: M::INDEXES.iter().map(|_| Vec::new()).collect(),
+            unindexed: M::indexes().map(|_| Vec::new()).collect(),
         }
     }
 
@@ -133,7 +133,7 @@ impl<M: Model> Loader<M> {
         self.page.push(id, json);
         self.state.count(id, summary);
         let indexes = self.state.indexes.iter_mut().zip(&mut self.unindexed);
-        for (index, (keys, unindexed)) in M::INDEXES.iter().zip(indexes) {
+        for ((_, index), (keys, unindexed)) in M::indexes().zip(indexes) {
             unindexed.push((index.key(record), id, summary));
             if index.unique() || unindexed.len() >= INDEXED_AT_A_TIME {
                 keys.insert_all(unindexed);

@@ -13,6 +13,8 @@ const SERVICE: Service = Service {
 
 fn main() -> ExitCode {
     chassis::run::<Post>(SERVICE, |routes| {
-        routes.list_by(0, "in-thread").list_by(1, "by-user")
+        routes
+            .list_by("thread", "in-thread")
+            .list_by("user", "by-user")
     })
 }

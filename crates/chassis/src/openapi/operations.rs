@@ -136,7 +136,7 @@ fn edit<M: Model>(accepts: &Accepts, schema: &str) -> Value {
         Problem::NotFound,
         Problem::PreconditionFailed,
     ]);
-    if M::INDEXES.iter().any(common::Index::unique) {
+    if M::indexes().any(|(_, index)| index.unique()) {
         problems.push(Problem::Conflict);
     }
     let mut responses = responses_of(&problems, Some(accepts));

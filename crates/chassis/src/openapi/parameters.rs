@@ -1,6 +1,6 @@
 //! The parameters of requests, for the API's document.
 
-use common::{IndexKind, Model};
+use common::{Index, Model};
 use serde_json::{Value, json};
 
 use crate::query::LIMIT_MAX;
@@ -47,14 +47,14 @@ pub(super) fn list_parameters<M: Model>() -> Vec<Value> {
         }),
         if_none_match("304"),
     ];
-    for index in M::INDEXES {
-        let schema = match index.kind {
-            IndexKind::Id(_) => id_schema(),
-            IndexKind::Unique(_) => json!({"type": "string"}),
+    for (member, index) in M::indexes() {
+        let schema = match index {
+            Index::Id(_) => id_schema(),
+            Index::Unique(_) => json!({"type": "string"}),
         };
         parameters.push(json!({
-            "name": index.member, "in": "query", "schema": schema,
-            "description": format!("Only records with this {}.", index.member)
+            "name": member, "in": "query", "schema": schema,
+            "description": format!("Only records with this {member}.")
         }));
     }
     parameters

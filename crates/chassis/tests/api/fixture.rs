@@ -110,7 +110,11 @@ fn posts_in(mode: Mode) -> Api {
         ids().map(post).collect(),
         &["thread", "user"],
         lists,
-        |routes| routes.list_by(0, "in-thread").list_by(1, "by-user"),
+        |routes| {
+            routes
+                .list_by("thread", "in-thread")
+                .list_by("user", "by-user")
+        },
     )
 }
 

@@ -26,7 +26,8 @@ fn a_ready_service_says_so() {
 
 #[test]
 fn before_the_collection_is_loaded_the_service_is_alive_and_not_ready() {
-    let (api, _app) = Api::starting::<Post>(&[], &[], |routes| routes.list_by(0, "in-thread"));
+    let (api, _app) =
+        Api::starting::<Post>(&[], &[], |routes| routes.list_by("thread", "in-thread"));
     assert_eq!(api.get("/health/live").status, 200);
     let ready = api.get("/health/ready");
     assert_eq!(ready.status, 503);
