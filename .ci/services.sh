@@ -2,7 +2,8 @@
 # The three services as tests of their API start them: on copies of their db.json,
 # read-only or writable. Sourced; all that it starts ends with the script.
 
-# What writable services take.
+services=(users threads posts)
+# What writable ones take.
 token=a-token-for-the-tester
 work=$(mktemp -d)
 stop() {
@@ -37,4 +38,4 @@ start() {
     exit 1
 }
 
-cargo build --quiet --locked -p users -p threads -p posts
+cargo build --quiet --locked "${services[@]/#/--package=}"
