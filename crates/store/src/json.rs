@@ -136,7 +136,7 @@ fn custom<E: de::Error>(detail: impl fmt::Display) -> E {
 }
 
 /// What `serde_json` gives as a key.
-enum Key {
+pub(crate) enum Key {
     /// A member's name.
     Name(String),
     /// It is no object, but a number that neither `u64` nor `i64` holds, whose
@@ -147,7 +147,7 @@ enum Key {
 /// Reads a key. Asked for an option, `serde_json` says that the names of a text
 /// are some, and gives the key that stands for a number as it is: so the two
 /// differ, whatever the name.
-struct KeySeed;
+pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
     type Value = Key;

@@ -43,6 +43,7 @@ mod recovery;
 #[cfg(any(test, fuzzing))]
 mod round_trip;
 mod rows;
+mod same;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
