@@ -2,13 +2,20 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::memory;
+
+/// The part of the memory that the records may take, as a divisor. A start takes up to four times
+/// what they have: the text that it reads (`db.json`, then a journal as long as that), what it has
+/// parsed of it, the records themselves, and their indexes. The rest is for connections.
+const COLLECTION_SHARE: u64 = 6;
 
 /// The command line of a service.
 #[derive(Debug, Parser)]
@@ -68,6 +75,11 @@ pub struct Config {
     #[arg(long, env, value_name = "NUMBER", default_value = "2000", value_parser = expecting::<NonZeroUsize>("a number from 1 on"))]
     pub max_connections: NonZeroUsize,
 
+    /// Bytes that the records may have together, as the whole list has them; a write that would
+    /// make them more is refused [default: a sixth of the memory that the service may use]
+    #[arg(long, env, value_name = "BYTES", value_parser = expecting::<NonZeroU64>("a number of bytes from 1 on"))]
+    pub max_collection_bytes: Option<NonZeroU64>,
+
     /// Take the end of standard input for a SIGTERM: whoever starts the service holds the other
     /// end of a pipe, and the service ends with them, however they end
     #[arg(long)]
@@ -75,6 +87,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Bytes that the records may have together.
+    pub(crate) fn collection_bytes_max(&self) -> u64 {
+        match self.max_collection_bytes {
+            Some(bytes) => bytes.get(),
+            None => memory::limit().map_or(u64::MAX, |bytes| bytes / COLLECTION_SHARE),
+        }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         (self.host, self.port).into()
     }

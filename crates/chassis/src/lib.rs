@@ -19,6 +19,7 @@ mod lifecycle;
 mod list_body;
 mod log;
 mod log_line;
+mod memory;
 mod metrics;
 mod observe;
 mod openapi;

@@ -19,8 +19,8 @@ const BUCKETS: [f64; 12] = [
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OTHER"];
 
 /// The statuses whose counters a route looks up once: all that a service answers.
-const STATUSES: [u16; 16] = [
-    200, 201, 204, 304, 400, 401, 404, 405, 408, 409, 412, 413, 415, 422, 500, 503,
+const STATUSES: [u16; 17] = [
+    200, 201, 204, 304, 400, 401, 404, 405, 408, 409, 412, 413, 415, 422, 500, 503, 507,
 ];
 
 /// The metrics of a service.
@@ -33,6 +33,8 @@ pub struct Metrics {
     /// Bytes of bodies handed to clients.
     pub(crate) response_bytes: IntCounter,
     records: IntGauge,
+    bytes: IntGauge,
+    bytes_max: IntGauge,
     writes: IntCounter,
     syncs: IntCounter,
     writes_refused: IntGauge,
@@ -79,6 +81,16 @@ impl Metrics {
             )
             .expect(valid),
             records: IntGauge::new("store_records", "Records in the collection.").expect(valid),
+            bytes: IntGauge::new(
+                "store_collection_bytes",
+                "Bytes of the list of all records.",
+            )
+            .expect(valid),
+            bytes_max: IntGauge::new(
+                "store_collection_bytes_max",
+                "Bytes that the list of all records may have (MAX_COLLECTION_BYTES).",
+            )
+            .expect(valid),
             writes: IntCounter::new("store_writes_total", "Durable writes.").expect(valid),
             syncs: IntCounter::new("store_syncs_total", "Syncs that made writes durable.")
                 .expect(valid),
@@ -93,12 +105,14 @@ impl Metrics {
             )
             .expect(valid),
         };
-        let all: [Box<dyn prometheus::core::Collector>; 9] = [
+        let all: [Box<dyn prometheus::core::Collector>; 11] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.response_bytes.clone()),
             Box::new(metrics.records.clone()),
+            Box::new(metrics.bytes.clone()),
+            Box::new(metrics.bytes_max.clone()),
             Box::new(metrics.writes.clone()),
             Box::new(metrics.syncs.clone()),
             Box::new(metrics.writes_refused.clone()),
@@ -123,6 +137,10 @@ impl Metrics {
     pub(crate) fn set_store(&self, status: &Status) {
         self.records
             .set(i64::try_from(status.records).unwrap_or(i64::MAX));
+        self.bytes
+            .set(i64::try_from(status.bytes).unwrap_or(i64::MAX));
+        self.bytes_max
+            .set(i64::try_from(status.bytes_max).unwrap_or(i64::MAX));
         raise(&self.writes, status.writes);
         raise(&self.syncs, status.syncs);
         self.writes_refused.set(status.refusal.is_some().into());

@@ -122,9 +122,10 @@ async fn load<M: Model>(
     lock: Option<WriteLock>,
 ) -> anyhow::Result<()> {
     let path = config.db.clone();
+    let bytes_max = config.collection_bytes_max();
     let open = move || match lock {
-        Some(lock) => Store::open_writable(lock),
-        None => Store::open(&path),
+        Some(lock) => Store::open_writable(lock, bytes_max),
+        None => Store::open(&path, bytes_max),
     };
     let store = spawn_blocking(open).await??;
     let records = store.status().await.records;

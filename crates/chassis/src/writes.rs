@@ -133,6 +133,14 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
             ProblemDetails::new(Problem::Conflict, detail)
         }
         (WriteError::Invalid(errors), _) => ProblemDetails::invalid(errors),
+        (WriteError::Full { bytes_max }, _) => {
+            let detail = format!(
+                "the {} have no room for more within {bytes_max} bytes; what does not make them \
+                 larger is still written",
+                M::COLLECTION
+            );
+            ProblemDetails::new(Problem::CollectionFull, detail)
+        }
         (WriteError::PutOff, _) => {
             ProblemDetails::unavailable("the store cannot write now; try again")
         }

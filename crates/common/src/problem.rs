@@ -29,13 +29,15 @@ pub enum Problem {
     InvalidRecord,
     /// A fault of the server.
     Internal,
+    /// The collection is as large as it may be, and the write would make it larger.
+    CollectionFull,
     /// The server cannot do this now.
     Unavailable,
 }
 
 impl Problem {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MalformedJson,
         Self::InvalidId,
         Self::InvalidParameter,
@@ -49,6 +51,7 @@ impl Problem {
         Self::UnsupportedMediaType,
         Self::InvalidRecord,
         Self::Internal,
+        Self::CollectionFull,
         Self::Unavailable,
     ];
 
@@ -69,6 +72,7 @@ impl Problem {
             Self::UnsupportedMediaType => "urn:forum:problem:unsupported-media-type",
             Self::InvalidRecord => "urn:forum:problem:invalid-record",
             Self::Internal => "urn:forum:problem:internal",
+            Self::CollectionFull => "urn:forum:problem:collection-full",
             Self::Unavailable => "urn:forum:problem:unavailable",
         }
     }
@@ -90,6 +94,7 @@ impl Problem {
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::InvalidRecord => "Invalid record",
             Self::Internal => "Internal error",
+            Self::CollectionFull => "Collection full",
             Self::Unavailable => "Unavailable",
         }
     }

@@ -28,7 +28,7 @@ fn posts(count: usize) -> Store<Post> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("db.json");
     fs::write(&path, db).expect("it can be written");
-    Store::open(&path).expect("the file is as it should be")
+    Store::open(&path, u64::MAX).expect("the file is as it should be")
 }
 
 fn runtime() -> Runtime {

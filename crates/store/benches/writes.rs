@@ -37,7 +37,8 @@ fn main() {
     );
     for writers in [1, 8, 64, 256] {
         let path = directory.path().join(format!("{writers}.json"));
-        let store = Store::<User>::open_writable(WriteLock::take(&path).unwrap()).unwrap();
+        let store =
+            Store::<User>::open_writable(WriteLock::take(&path).unwrap(), u64::MAX).unwrap();
         let mut lines = Appender::new(&path.with_extension("lines"));
         let (mut stored, mut appended) = (0, 0);
         for _ in 0..SLICES {

@@ -73,6 +73,10 @@ pub(crate) struct Batch<'a, M> {
     journalled: Vec<Change>,
     /// Bytes of the records in `changes`.
     bytes: usize,
+    /// Bytes that the list of all records has after the batch.
+    total: u64,
+    /// Bytes that it may have.
+    total_max: u64,
 }
 
 /// Changes in the order in which they were decided: the record and its JSON,
@@ -90,7 +94,15 @@ impl<'a, M: Model> Batch<'a, M> {
             changes: Vec::new(),
             journalled: Vec::new(),
             bytes: 0,
+            total: state.summary.array_bytes() as u64,
+            total_max: u64::MAX,
         }
+    }
+
+    /// Bounds the bytes that the list of all records may have. Writes that make
+    /// it no longer pass all the same.
+    pub fn within(self, total_max: u64) -> Self {
+        Self { total_max, ..self }
     }
 
     /// Decides one write. What it decides is only true once the batch is durable.
@@ -120,6 +132,7 @@ impl<'a, M: Model> Batch<'a, M> {
             Operation::Delete(id, precondition) => {
                 let (json, _) = self.current(id, &precondition)?;
                 self.release(&read_model(&json)?);
+                self.total = self.total.saturating_sub(json.len() as u64 + 1);
                 self.records.insert(id, None);
                 self.changes.push((id, None));
                 self.journalled.push(Change::Delete(id));
@@ -184,12 +197,23 @@ impl<'a, M: Model> Batch<'a, M> {
                 return Err(WriteError::Conflict { member, holder });
             }
         }
-        if let Some(before) = self
+        let before = self
             .records
             .get(&id)
             .cloned()
-            .unwrap_or_else(|| self.state.get(id))
-        {
+            .unwrap_or_else(|| self.state.get(id));
+        // With the comma behind it.
+        let [taken, given] = [
+            before.as_ref().map_or(0, |before| before.len() + 1),
+            json.len() + 1,
+        ];
+        let total = self.total.saturating_sub(taken as u64) + given as u64;
+        if given > taken && total > self.total_max {
+            let bytes_max = self.total_max;
+            return Err(WriteError::Full { bytes_max });
+        }
+        self.total = total;
+        if let Some(before) = before {
             self.release(&read_model(&before)?);
         }
         for (index, _, key) in model.unique_keys() {

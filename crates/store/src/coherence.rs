@@ -212,7 +212,8 @@ mod tests {
     fn no_start_serves_such_a_model() {
         let disk = Simulated::new(0);
         let path = std::path::Path::new("/data/db.json");
-        let opened = Writer::<Note<NOT_WRITTEN>>::open(std::sync::Arc::new(disk), path, None);
+        let opened =
+            Writer::<Note<NOT_WRITTEN>>::open(std::sync::Arc::new(disk), path, None, u64::MAX);
         assert!(matches!(opened.err(), Some(OpenError::Model { .. })));
     }
 

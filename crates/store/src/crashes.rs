@@ -131,7 +131,7 @@ impl Run {
         }
         let mut run = Self {
             disk,
-            shared: Arc::new(Shared::new(crate::state::State::new(), None)),
+            shared: Arc::new(Shared::new(crate::state::State::new(), None, u64::MAX)),
             writer: None,
             acceptable: vec![model],
             faulty: false,
@@ -146,7 +146,7 @@ impl Run {
         self.writer = None;
         let (shared, writer) = loop {
             self.valid_json()?;
-            match Writer::open(Arc::new(self.disk.clone()), Path::new(DB), None) {
+            match Writer::open(Arc::new(self.disk.clone()), Path::new(DB), None, u64::MAX) {
                 Ok(opened) => break opened,
                 Err(error) => {
                     prop_assert!(self.faulty, "cannot start: {error}");

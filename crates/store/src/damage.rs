@@ -45,7 +45,7 @@ fn killed() -> (Simulated, Vec<String>) {
 type Opened = (Arc<crate::writer::Shared<User>>, Option<Writer<User>>);
 
 fn open(disk: &Simulated) -> Result<Opened, OpenError> {
-    Writer::open(Arc::new(disk.clone()), Path::new(DB), None)
+    Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX)
 }
 
 /// The users that a start would find.

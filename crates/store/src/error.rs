@@ -78,6 +78,16 @@ pub enum OpenError {
         /// Which member, and how.
         detail: String,
     },
+    /// The collection is larger than the operator allows.
+    #[error("{} has {bytes} bytes, which is too much for the {bytes_max} bytes of records that --max-collection-bytes or MAX_COLLECTION_BYTES allows; give the service six times as much memory, or raise the setting", .path.display())]
+    TooLarge {
+        /// The `db.json`.
+        path: PathBuf,
+        /// Bytes of its records, or of the whole file.
+        bytes: u64,
+        /// Bytes that its records may have.
+        bytes_max: u64,
+    },
     /// The file is not a collection of the model's records.
     #[error("{}, {fault}; mend the file and start again", .path.display())]
     Document {
@@ -126,6 +136,12 @@ pub enum WriteError {
     /// Only this write is refused.
     #[error("the record could not be read back: {0}")]
     Unreadable(String),
+    /// The collection would become larger than the operator allows.
+    #[error("the collection may have {bytes_max} bytes")]
+    Full {
+        /// Bytes that the list of all records may have.
+        bytes_max: u64,
+    },
     /// The disk could not be written for the moment, and nothing was. Try again.
     #[error("the store cannot write now")]
     PutOff,

@@ -17,7 +17,8 @@ use crate::{
 const DB: &str = "/data/db.json";
 
 fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer<User>) {
-    let (shared, writer) = Writer::open(Arc::new(disk.clone()), Path::new(DB), None).unwrap();
+    let (shared, writer) =
+        Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
     (shared, writer.unwrap())
 }
 

@@ -12,7 +12,13 @@ fn post(text: &str) -> Object {
 }
 
 fn open(disk: &Simulated) -> Store<Post> {
-    Store::open_on(Arc::new(disk.clone()), Path::new("/data/db.json"), None).unwrap()
+    Store::open_on(
+        Arc::new(disk.clone()),
+        Path::new("/data/db.json"),
+        None,
+        u64::MAX,
+    )
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@
 mod answers;
 mod base_file;
 mod batch;
+mod bound;
 mod coherence;
 #[cfg(test)]
 mod crashes;

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     batch::{Operation, Precondition, Written},
+    bound,
     disk::{Disk, FileSystem},
     edit::Object,
     error::{OpenError, WriteError},
@@ -48,6 +49,10 @@ pub struct Store<M: Model> {
 pub struct Status {
     /// Records in the collection.
     pub records: usize,
+    /// Bytes of the list of them all.
+    pub bytes: u64,
+    /// Bytes that it may have.
+    pub bytes_max: u64,
     /// Whether it takes writes at all.
     pub writable: bool,
     /// Writes since the start.
@@ -69,37 +74,42 @@ impl<M: Model> Clone for Store<M> {
 
 impl<M: Model> Store<M> {
     /// Loads the collection of `M` from the file at `path`, for reading alone:
-    /// takes no lock, and changes nothing on disk.
+    /// takes no lock, and changes nothing on disk. Its list may have `bytes_max` bytes.
     ///
     /// # Errors
-    /// When the file is missing, cannot be read or is not a collection of `M`,
-    /// and when its journal is damaged or another file's.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    /// When the file is missing, cannot be read or is not a collection of `M`
+    /// within the bound, and when its journal is damaged or another file's.
+    pub fn open(path: &Path, bytes_max: u64) -> Result<Self, OpenError> {
+        bound::check_file(path, bytes_max)?;
         let (recovered, _) = look::<M>(&FileSystem, path)?;
+        let state = recovered.document.state;
+        bound::check(path, &state, bytes_max)?;
         Ok(Self {
-            shared: Arc::new(Shared::new(recovered.document.state, None)),
+            shared: Arc::new(Shared::new(state, None, bytes_max)),
             writer: None,
         })
     }
 
     /// Opens the collection of `M` in a locked file for reading and writing;
     /// begins an empty one when there is no file. On a full disk writes are
-    /// refused from the start on.
+    /// refused from the start on. Its list may have `bytes_max` bytes.
     ///
     /// # Errors
-    /// When a file cannot be read or written, is not a collection of `M`, or
-    /// the journal is damaged or another file's.
-    pub fn open_writable(lock: WriteLock) -> Result<Self, OpenError> {
+    /// When a file cannot be read or written, is not a collection of `M` within
+    /// the bound, or the journal is damaged or another file's.
+    pub fn open_writable(lock: WriteLock, bytes_max: u64) -> Result<Self, OpenError> {
         let path = lock.path().to_owned();
-        Self::open_on(Arc::new(FileSystem), &path, Some(lock))
+        bound::check_file(&path, bytes_max)?;
+        Self::open_on(Arc::new(FileSystem), &path, Some(lock), bytes_max)
     }
 
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
         lock: Option<WriteLock>,
+        bytes_max: u64,
     ) -> Result<Self, OpenError> {
-        let (shared, writer) = Writer::open(disk, path, lock)?;
+        let (shared, writer) = Writer::open(disk, path, lock, bytes_max)?;
         let (sender, messages) = mpsc::channel();
         if let Some(writer) = writer {
             let spawned = thread::Builder::new()
@@ -217,8 +227,11 @@ impl<M: Model> Store<M> {
 
     /// What the store says of itself.
     pub async fn status(&self) -> Status {
+        let summary = self.shared.state().summary;
         Status {
-            records: self.shared.state().summary.count,
+            records: summary.count,
+            bytes: summary.array_bytes() as u64,
+            bytes_max: self.shared.bytes_max,
             writable: self.writer.is_some(),
             writes: self.shared.writes.load(Relaxed),
             syncs: self.shared.syncs.load(Relaxed),

@@ -20,6 +20,7 @@ use crate::{
     answers::{Answer, Answers},
     base_file::{BaseFile, settle},
     batch::{Batch, Changes, Operation},
+    bound,
     disk::Disk,
     document::{Document, Others},
     error::{OpenError, WriteError},
@@ -58,16 +59,19 @@ pub(crate) struct Shared<M> {
     pub syncs: AtomicU64,
     /// Why no more writes are taken.
     pub refusal: OnceLock<String>,
+    /// Bytes that the list of all records may have.
+    pub bytes_max: u64,
     lock: Option<WriteLock>,
 }
 
 impl<M> Shared<M> {
-    pub fn new(state: State<M>, lock: Option<WriteLock>) -> Self {
+    pub fn new(state: State<M>, lock: Option<WriteLock>, bytes_max: u64) -> Self {
         Self {
             state: RwLock::new(state),
             writes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             refusal: OnceLock::new(),
+            bytes_max,
             lock,
         }
     }
@@ -118,6 +122,7 @@ impl<M: Model> Writer<M> {
         disk: Arc<dyn Disk>,
         path: &Path,
         lock: Option<WriteLock>,
+        bytes_max: u64,
     ) -> Result<(Arc<Shared<M>>, Option<Self>), OpenError> {
         let Recovered {
             document,
@@ -130,7 +135,9 @@ impl<M: Model> Writer<M> {
             others,
             numbered,
         } = document;
-        let shared = Arc::new(Shared::new(state, lock));
+        // Before anything is written.
+        bound::check(path, &state, bytes_max)?;
+        let shared = Arc::new(Shared::new(state, lock, bytes_max));
         let replayed = journal.as_ref().is_some_and(|found| found.changes > 0);
         // Whether db.json does not say all that there is to say.
         let incomplete = base.is_none() || numbered || replayed;
@@ -243,7 +250,7 @@ impl<M: Model> Writer<M> {
     ) {
         let mut outcomes = Vec::new();
         let state = self.shared.state();
-        let mut batch = Batch::new(&state, Timestamp::now());
+        let mut batch = Batch::new(&state, Timestamp::now()).within(self.shared.bytes_max);
         while batch.bytes() < BATCH_BYTES
             && let Some((operation, answer)) = operations.next()
         {

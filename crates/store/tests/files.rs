@@ -30,7 +30,7 @@ fn user(username: &str) -> Object {
 }
 
 fn open(path: &Path) -> Result<Store<User>, OpenError> {
-    Store::open_writable(WriteLock::take(path)?)
+    Store::open_writable(WriteLock::take(path)?, u64::MAX)
 }
 
 fn file(path: &Path) -> Value {
@@ -56,7 +56,7 @@ async fn left_behind(usernames: &[&str]) -> (TempDir, PathBuf) {
 async fn posts_without_ids_get_them_for_good() {
     let post = |text| json!({"thread": 1, "text": text, "user": 1});
     let (_directory, path) = with(&json!({"posts": [post("a"), post("b")]}));
-    let store = Store::<Post>::open_writable(WriteLock::take(&path).unwrap()).unwrap();
+    let store = Store::<Post>::open_writable(WriteLock::take(&path).unwrap(), u64::MAX).unwrap();
     let ids: Vec<_> = file(&path)["posts"]
         .as_array()
         .unwrap()

@@ -27,7 +27,7 @@ fn user(username: &str) -> Object {
 }
 
 fn open(path: &Path) -> Result<Store<User>, OpenError> {
-    Store::open_writable(WriteLock::take(path)?)
+    Store::open_writable(WriteLock::take(path)?, u64::MAX)
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -153,7 +153,7 @@ fn in_store(context: &Context, dir: &Path, writers: usize, time: Duration) -> an
     // The store's thread stays on the core where it is made.
     context.cores.on_server(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let store = Store::<Post>::open_writable(WriteLock::take(&path)?)?;
+        let store = Store::<Post>::open_writable(WriteLock::take(&path)?, u64::MAX)?;
         let (written, took) = runtime.block_on(async {
             let store = Arc::new(store);
             let began = Instant::now();

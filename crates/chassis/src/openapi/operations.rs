@@ -12,13 +12,14 @@ use super::{
 use crate::body::{self, Accepts};
 
 /// What can be wrong with a body.
-const BODY_PROBLEMS: [Problem; 6] = [
+const BODY_PROBLEMS: [Problem; 7] = [
     Problem::MalformedJson,
     Problem::Unauthorized,
     Problem::Timeout,
     Problem::TooLarge,
     Problem::UnsupportedMediaType,
     Problem::InvalidRecord,
+    Problem::CollectionFull,
 ];
 
 /// `GET` of a list.

@@ -58,6 +58,8 @@ pub const TOKEN: &str = "a-token-for-the-tests";
 pub enum Mode {
     ReadOnly,
     Writable,
+    /// Writable, and as large as it may become.
+    Full,
 }
 
 /// All three services, ready, read-only.
@@ -131,8 +133,13 @@ impl Api {
         let path = dir.path().join("db.json");
         fs::write(&path, json!({M::COLLECTION: records}).to_string()).unwrap();
         let store = match mode {
-            Mode::ReadOnly => Store::open(&path),
-            Mode::Writable => Store::open_writable(WriteLock::take(&path).unwrap()),
+            Mode::ReadOnly => Store::open(&path, u64::MAX),
+            Mode::Writable => Store::open_writable(WriteLock::take(&path).unwrap(), u64::MAX),
+            Mode::Full => {
+                let store = Store::<M>::open(&path, u64::MAX).unwrap();
+                let bytes = api.runtime.block_on(store.status()).bytes;
+                Store::open_writable(WriteLock::take(&path).unwrap(), bytes)
+            }
         };
         app.ready(store.unwrap());
         Self {
@@ -163,7 +170,7 @@ impl Api {
             version: "1.2.3",
             about: "A service in a test.",
         };
-        let token = (mode == Mode::Writable).then(|| Token::new(TOKEN).unwrap());
+        let token = (mode != Mode::ReadOnly).then(|| Token::new(TOKEN).unwrap());
         let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()), token);
         let observed = routes(Routes::new(app.clone())).into_service();
         let answer: Answer = Box::new(move |request| {

@@ -144,6 +144,27 @@ fn ask_for_writes(asking: &Asking) {
     asking.ask("DELETE", "/3", &[], none(), 204);
 }
 
+/// Writes that would make a collection larger which may not become so.
+fn ask_while_full(name: &str, met: &mut BTreeSet<(String, String, u16)>) {
+    let api = all_in(Mode::Full).into_iter().find(|api| api.name == name);
+    let api = api.unwrap();
+    let asking = Asking {
+        api: &api,
+        met: RefCell::default(),
+    };
+    let text = "x".repeat(2000);
+    let larger = match name {
+        "users" => json!({"username": "larger", "name": "N", "bio": &text[..1000]}),
+        "threads" => json!({"title": &text[..200], "createdBy": 1}),
+        _ => json!({"thread": 1, "text": text, "user": 1}),
+    };
+    for (method, suffix) in [("POST", ""), ("PUT", "/1"), ("PATCH", "/1")] {
+        asking.ask(method, suffix, &[], larger.to_string().into(), 507);
+    }
+    asking.ask("DELETE", "/3", &[], Body::empty(), 204);
+    met.append(&mut asking.met.borrow_mut());
+}
+
 fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, mode: Mode) {
     let (api, _app) = Api::starting_in::<M>(mode, &[], &[], |routes| routes);
     let asking = Asking {
@@ -179,6 +200,9 @@ fn every_status_that_the_document_lists_is_met() {
                 ask_for_writes(&asking);
             }
             let mut met = asking.met.take();
+            if mode == Mode::Writable {
+                ask_while_full(api.name, &mut met);
+            }
             match api.name {
                 "users" => ask_while_starting::<User>(&mut met, mode),
                 "threads" => ask_while_starting::<Thread>(&mut met, mode),

@@ -7,6 +7,8 @@ fn help_explains_every_setting() {
     let ended = service().arg("--help").run();
     assert!(ended.status.success());
     let help = ended.stdout.join("\n");
+    // However its lines are broken.
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for setting in [
         "--port <PORT>",
         "[env: PORT=",
@@ -28,10 +30,13 @@ fn help_explains_every_setting() {
         "healthcheck",
         "--write-token-file <FILE>",
         "WRITE_TOKEN_FILE=",
-        "WRITE_TOKEN  ",
+        "--max-collection-bytes <BYTES>",
+        "MAX_COLLECTION_BYTES=",
+        "[default: a sixth of the memory that the service may use]",
+        "WRITE_TOKEN Token",
         "--version",
     ] {
-        assert!(help.contains(setting), "no {setting} in\n{help}");
+        assert!(words.contains(setting), "no {setting} in\n{help}");
     }
     assert!(help.lines().all(|line| line.len() <= 100), "{help}");
 }
@@ -50,6 +55,7 @@ fn bad_values_are_refused_by_name() {
     let host = "expected an IP address such as 0.0.0.0 or ::";
     let delay = "expected a duration such as 500ms or 5s";
     let connections = "expected a number from 1 on";
+    let bytes = "expected a number of bytes from 1 on";
     for (variable, flag, value, expected) in [
         ("PORT", "--port", "abc", port),
         ("PORT", "--port", "65536", port),
@@ -64,6 +70,13 @@ fn bad_values_are_refused_by_name() {
         ("MAX_CONNECTIONS", "--max-connections", "0", connections),
         ("MAX_CONNECTIONS", "--max-connections", "-1", connections),
         ("MAX_CONNECTIONS", "--max-connections", "many", connections),
+        ("MAX_COLLECTION_BYTES", "--max-collection-bytes", "0", bytes),
+        (
+            "MAX_COLLECTION_BYTES",
+            "--max-collection-bytes",
+            "16M",
+            bytes,
+        ),
     ] {
         let by_flag = with_users(1).arg(format!("{flag}={value}")).run();
         let by_variable = with_users(1).env(variable, value).run();

@@ -11,6 +11,7 @@ mod crashes;
 mod descriptors;
 mod disk;
 mod files;
+mod full;
 mod hangs;
 mod intruders;
 mod memory;
