@@ -9,6 +9,7 @@ mod collection;
 mod conditional;
 mod config;
 mod connections;
+mod descriptors;
 mod entity_tag;
 #[cfg(fuzzing)]
 pub mod fuzzing;

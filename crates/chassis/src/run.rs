@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 use crate::{
     app::{App, Service},
     config::{Arguments, Command, Config, Limits},
-    healthcheck,
+    descriptors, healthcheck,
     lifecycle::{self, Signals},
     log::{self, Sink},
     routes::Routes,
@@ -91,7 +91,8 @@ async fn live<M: Model>(
     let app = App::<M>::new(service, sink.clone(), token);
     let observed = routes(Routes::new(app.clone())).into_service();
     tracing::info!(addr = %listener.local_addr()?, "listening");
-    let limits = Limits::new(config);
+    let mut limits = Limits::new(config);
+    limits.max_connections = descriptors::make_room(limits.max_connections);
     let lifecycle = app.lifecycle();
     let living = async {
         load(&app, config, lock).await?;

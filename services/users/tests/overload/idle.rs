@@ -1,9 +1,8 @@
 //! Thousands of connections that do nothing.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use testkit::{Connection, eventually};
 
-use crate::{polite, service, with_descriptors};
+use crate::{allow_descriptors, polite, service};
 
 const MAX_CONNECTIONS: usize = 1000;
 
@@ -12,16 +11,6 @@ const IDLE: usize = 4000;
 
 /// What an idle connection may cost.
 const BYTES_PER_CONNECTION: usize = 24 * 1024;
-
-/// Lets this process, and what it starts, open as many files as the system allows.
-fn allow_descriptors() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let all = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, all).unwrap();
-}
 
 #[test]
 fn thousands_of_idle_connections_make_room_for_who_asks() {
@@ -53,15 +42,4 @@ fn thousands_of_idle_connections_make_room_for_who_asks() {
     eventually("the connections are gone", || {
         task.descriptors() <= descriptors + 1
     });
-}
-
-#[test]
-fn with_fewer_descriptors_than_connections_the_idle_ones_make_room_too() {
-    let task = with_descriptors(100).start();
-    let idle: Vec<_> = (0..300)
-        .map(|_| Connection::open(task.addr()).unwrap())
-        .collect();
-    let asked = polite::ask_until(task.addr(), |met| met.answers.len() == 200);
-    assert!(asked.turned_away <= 1, "{asked:?}");
-    drop(idle);
 }

@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod abuse;
+mod descriptors;
 mod idle;
 mod polite;
 mod writes;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use testkit::Binary;
 
@@ -22,15 +24,6 @@ const USERS: usize = 16;
 fn service(max_connections: usize) -> Binary {
     with_list(Binary::new(env!("CARGO_BIN_EXE_users")))
         .env("MAX_CONNECTIONS", max_connections.to_string())
-}
-
-/// The same with as many descriptors, and the default number of connections.
-fn with_descriptors(count: usize) -> Binary {
-    let shell = Binary::new("/bin/sh")
-        .arg("-c")
-        .arg(format!("ulimit -n {count} && exec \"$0\""))
-        .arg(env!("CARGO_BIN_EXE_users"));
-    with_list(shell)
 }
 
 fn with_list(binary: Binary) -> Binary {
@@ -49,4 +42,14 @@ fn with_list(binary: Binary) -> Binary {
         .db(json!({"users": users}).to_string())
         // Without the access log, which this process would have to read.
         .env("RUST_LOG", "info,access=off,chassis::server=error")
+}
+
+/// Lets this process, and what it starts, open as many files as the system allows.
+fn allow_descriptors() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, all).unwrap();
 }
