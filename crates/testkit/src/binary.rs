@@ -12,7 +12,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::task::{Ended, Task};
+use crate::{
+    cgroup::Cgroup,
+    task::{Ended, Task},
+};
 
 /// The number of the user `nobody` on most systems.
 const NOBODY: u32 = 65534;
@@ -83,6 +86,21 @@ impl Binary {
     #[must_use]
     pub fn unprivileged(mut self) -> Self {
         self.user = rustix::process::geteuid().is_root().then_some(NOBODY);
+        self
+    }
+
+    /// Starts it in a control group.
+    #[must_use]
+    pub fn in_cgroup(mut self, group: &Cgroup) -> Self {
+        let script = "echo $$ > \"$0\" && exec \"$@\"";
+        let program = std::mem::replace(&mut self.path, "/bin/sh".into());
+        let before = [
+            "-c".into(),
+            script.into(),
+            group.entrance().into(),
+            program.into(),
+        ];
+        self.args.splice(..0, before);
         self
     }
 

@@ -26,6 +26,7 @@
 //! whose test panics is printed.
 
 mod binary;
+mod cgroup;
 mod connection;
 mod message;
 mod output;
@@ -39,6 +40,7 @@ use std::{
 };
 
 pub use binary::Binary;
+pub use cgroup::Cgroup;
 pub use connection::Connection;
 pub use message::{Request, Response};
 pub use rustix::process::Signal;

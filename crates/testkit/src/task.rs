@@ -238,11 +238,24 @@ impl Task {
     /// Where there is no `/proc`.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most bytes of memory that it has occupied so far.
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    #[must_use]
+    pub fn memory_peak_bytes(&self) -> usize {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> usize {
         let path = format!("/proc/{}/status", self.process.id());
         let status = fs::read_to_string(&path).expect("Linux has /proc");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        let kib: usize = kib.and_then(|kib| kib.parse().ok()).expect("VmRSS in kB");
+        let kib: usize = kib.and_then(|kib| kib.parse().ok()).expect("kB");
         kib * 1024
     }
 
