@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use axum::http::HeaderMap;
 use common::Model;
 use store::Store;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     auth::Token,
@@ -13,6 +12,7 @@ use crate::{
     log::Sink,
     metrics::Metrics,
     problem::ProblemDetails,
+    room::{Room, Rooms},
 };
 
 /// A service, as its binary describes it.
@@ -34,10 +34,6 @@ impl Service {
     };
 }
 
-/// Writes at a time. Each holds a body of up to 64 KiB, so that this bounds
-/// their memory to 32 MiB, and more of them would only wait longer.
-const WRITES_MAX: usize = 512;
-
 /// What the handlers of a service share. Clones are the same.
 pub struct App<M: Model>(Arc<Inner<M>>);
 
@@ -49,8 +45,7 @@ struct Inner<M: Model> {
     store: OnceLock<Store<M>>,
     /// `None` when the service only reads.
     token: Option<Token>,
-    /// Room for writes whose body is being read or that wait for the disk.
-    writes: Semaphore,
+    rooms: Rooms,
 }
 
 impl<M: Model> Clone for App<M> {
@@ -70,7 +65,7 @@ impl<M: Model> App<M> {
             sink,
             store: OnceLock::new(),
             token,
-            writes: Semaphore::new(WRITES_MAX),
+            rooms: Rooms::default(),
         }))
     }
 
@@ -89,15 +84,11 @@ impl<M: Model> App<M> {
 
     /// Room for one more write, given back when dropped. Only for those who may
     /// write: others must not keep them waiting.
-    pub(crate) fn admit_write(
-        &self,
-        headers: &HeaderMap,
-    ) -> Result<SemaphorePermit<'_>, ProblemDetails> {
+    pub(crate) fn admit_write(&self, headers: &HeaderMap) -> Result<Room<'_>, ProblemDetails> {
         let only_reads = || ProblemDetails::unavailable("this service only reads");
         let token = self.0.token.as_ref().ok_or_else(only_reads)?;
         token.admit(headers)?;
-        let full = |_| ProblemDetails::unavailable("too many writes are waiting for the disk");
-        self.0.writes.try_acquire().map_err(full)
+        self.0.rooms.admit()
     }
 
     /// The mode's name.

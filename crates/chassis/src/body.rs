@@ -6,14 +6,20 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
+use bytes::Bytes;
 use common::Problem;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::problem::ProblemDetails;
+use crate::{problem::ProblemDetails, room::Room};
 
 /// Bytes that a body may have.
 const BYTES_MAX: usize = 64 * 1024;
+
+/// Memory that a value of a parsed body takes at most, its share of the list or object around
+/// it included: in a text it may be two bytes.
+const VALUE_BYTES: usize = 320;
 
 /// How long a client may take to send its body.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -48,6 +54,7 @@ pub(crate) async fn json(
     headers: &HeaderMap,
     body: Body,
     accepts: &Accepts,
+    room: &mut Room<'_>,
 ) -> Result<Value, ProblemDetails> {
     check_media_type(headers, accepts)?;
     check_coding(headers)?;
@@ -60,17 +67,50 @@ pub(crate) async fn json(
     {
         return Err(too_large());
     }
-    let collected = tokio::time::timeout(TIMEOUT, Limited::new(body, BYTES_MAX).collect()).await;
-    let bytes = match collected {
-        Err(_) => {
-            let detail = format!("the body did not arrive within {} s", TIMEOUT.as_secs());
-            return Err(ProblemDetails::new(Problem::Timeout, detail));
-        }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Ok(Err(_)) => return Err(malformed("the body ended early or is badly framed")),
-        Ok(Ok(body)) => body.to_bytes(),
-    };
+    let collected = tokio::time::timeout(TIMEOUT, collect(body, room)).await;
+    let bytes = collected.map_err(|_| {
+        let detail = format!("the body did not arrive within {} s", TIMEOUT.as_secs());
+        ProblemDetails::new(Problem::Timeout, detail)
+    })??;
+    room.hold(bytes.len() + VALUE_BYTES * values(&bytes))?;
     store::json::read(&bytes).map_err(|error| malformed(error.to_string()))
+}
+
+/// Reads a body to its end. A piece shares what it was read into, which may be a hundred times
+/// as long: several pieces are copied into one.
+async fn collect(mut body: Body, room: &mut Room<'_>) -> Result<Bytes, ProblemDetails> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| malformed("the body ended early or is badly framed"))?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        let bytes = whole.len() + piece.len();
+        if bytes > BYTES_MAX {
+            return Err(too_large());
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        room.hold(bytes.next_power_of_two())?;
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.into())
+}
+
+/// How many values a JSON text holds, or a few more.
+fn values(json: &[u8]) -> usize {
+    let (mut values, mut quoted, mut escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' | b',' if !quoted => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 fn check_media_type(headers: &HeaderMap, accepts: &Accepts) -> Result<(), ProblemDetails> {
@@ -130,4 +170,21 @@ fn too_large() -> ProblemDetails {
 
 fn malformed(detail: impl Into<std::borrow::Cow<'static, str>>) -> ProblemDetails {
     ProblemDetails::new(Problem::MalformedJson, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        for (json, count) in [
+            (r#"{"a": 1, "b": [2, 3]}"#, 4),
+            (r#"{"a": "x, [y], {z}", "b\\": "\",", "c": 1}"#, 3),
+            ("[]", 1),
+            ("1", 0),
+        ] {
+            assert_eq!(values(json.as_bytes()), count, "{json}");
+        }
+    }
 }

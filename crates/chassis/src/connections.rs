@@ -1,4 +1,4 @@
-//! The connections that are open, and room for one more.
+//! The connections that are open, room for one more, and the memory that they take together.
 
 use std::{
     collections::HashMap,
@@ -13,6 +13,10 @@ use tokio::task::AbortHandle;
 
 /// How long a client may keep its answer waiting when another one needs the room.
 const SLOW: Duration = Duration::from_secs(5);
+
+/// Bytes that all connections together buffer at most, beyond the little that each has for
+/// itself: heads that are not whole, answers that nobody reads.
+const BUFFERED_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// The value of `slow_since` while the client keeps up.
 const NOT_SLOW: u64 = u64::MAX;
@@ -30,6 +34,14 @@ pub(crate) struct Activity {
     /// Microseconds after `opened` at which the client began to keep an answer
     /// waiting; it makes up for that by taking enough of it.
     slow_since: AtomicU64,
+    /// Bytes of a request's body that are still to come, `usize::MAX` when it does not say.
+    body: AtomicUsize,
+    /// Bytes of answers that were copied for this client and are not sent.
+    copied: AtomicUsize,
+    /// Bytes that the connection buffers, as far as they are counted.
+    buffered: AtomicUsize,
+    /// Whether it is being closed because of them.
+    leaving: AtomicBool,
     /// What serves the connection, for closing it.
     task: OnceLock<AbortHandle>,
 }
@@ -42,12 +54,44 @@ impl Activity {
             idle_since: AtomicU64::new(0),
             write_blocked: AtomicBool::new(false),
             slow_since: AtomicU64::new(NOT_SLOW),
+            body: AtomicUsize::new(0),
+            copied: AtomicUsize::new(0),
+            buffered: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
             task: OnceLock::new(),
         }
     }
 
     pub fn request_began(&self) {
         self.count(1);
+    }
+
+    /// Bytes of a request's body that are still to come, `usize::MAX` when it does not say.
+    pub fn body(&self) -> usize {
+        self.body.load(Relaxed)
+    }
+
+    /// So many bytes of a body are still to come.
+    pub fn set_body(&self, bytes: usize) {
+        self.body.store(bytes, Relaxed);
+    }
+
+    /// Bytes of answers that were copied for this client and are not sent.
+    pub fn copied(&self) -> usize {
+        self.copied.load(Relaxed)
+    }
+
+    /// So many bytes were copied for this client.
+    pub fn copy(&self, bytes: usize) {
+        self.copied.store(self.copied() + bytes, Relaxed);
+    }
+
+    /// So many bytes were sent, copies or not.
+    pub fn sent(&self, bytes: usize) {
+        let copied = self.copied();
+        if copied > 0 {
+            self.copied.store(copied.saturating_sub(bytes), Relaxed);
+        }
     }
 
     pub fn request_ended(&self, now: Instant) {
@@ -107,6 +151,15 @@ impl Activity {
         self.slow_since.load(Relaxed) != NOT_SLOW
     }
 
+    /// Since when the connection has waited for its client, if it does now.
+    fn waiting_since(&self) -> Option<Instant> {
+        if self.idle() {
+            Some(self.idle_since())
+        } else {
+            self.slow_since()
+        }
+    }
+
     fn micros(&self, at: Instant) -> u64 {
         let micros = at.saturating_duration_since(self.opened).as_micros();
         u64::try_from(micros).unwrap_or(NOT_SLOW - 1)
@@ -130,11 +183,20 @@ impl Activity {
 pub(crate) struct Connections {
     open: Arc<Mutex<HashMap<u64, Arc<Activity>>>>,
     max: usize,
+    buffered: Arc<Buffered>,
+}
+
+/// Bytes that all connections buffer, as far as they are counted.
+#[derive(Debug, Default)]
+struct Buffered {
+    bytes: AtomicUsize,
+    /// Those of connections that are being closed, which frees them a moment later.
+    leaving: AtomicUsize,
 }
 
 /// A connection's place among the open ones; dropped, it is free again.
 pub(crate) struct Place {
-    connections: Connections,
+    pub connections: Connections,
     number: u64,
     pub activity: Arc<Activity>,
 }
@@ -144,6 +206,7 @@ impl Connections {
         Self {
             open: Arc::default(),
             max,
+            buffered: Arc::default(),
         }
     }
 
@@ -168,6 +231,55 @@ impl Connections {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for activity in open.values().filter(|activity| activity.idle()) {
             if now.duration_since(activity.idle_since()) >= time {
+                activity.close();
+            }
+        }
+    }
+
+    /// Whether the connections buffer as much as they may.
+    pub fn full(&self) -> bool {
+        self.buffered.bytes.load(Relaxed) >= BUFFERED_BYTES_MAX
+    }
+
+    /// A connection buffers so many bytes now. When that is too much for all together, those
+    /// make room that have held most for longest.
+    pub fn buffer(&self, activity: &Activity, bytes: usize) {
+        let before = activity.buffered.swap(bytes, Relaxed);
+        self.buffered.bytes.fetch_add(bytes, Relaxed);
+        self.buffered.bytes.fetch_sub(before, Relaxed);
+        if bytes > before && self.full() {
+            self.shed(Instant::now());
+        }
+    }
+
+    /// A connection has ended, and buffers nothing.
+    pub fn ended(&self, activity: &Activity) {
+        let bytes = activity.buffered.swap(0, Relaxed);
+        self.buffered.bytes.fetch_sub(bytes, Relaxed);
+        if activity.leaving.load(Relaxed) {
+            self.buffered.leaving.fetch_sub(bytes, Relaxed);
+        }
+    }
+
+    /// Closes connections that wait for their clients until the others do not buffer too much.
+    pub fn shed(&self, now: Instant) {
+        let Buffered { bytes, leaving } = &*self.buffered;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        while bytes.load(Relaxed) >= BUFFERED_BYTES_MAX + leaving.load(Relaxed) {
+            let weight = |activity: &Activity| {
+                let since = activity.waiting_since()?;
+                let micros = now.saturating_duration_since(since).as_micros();
+                let bytes = activity.buffered.load(Relaxed);
+                (bytes > 0).then_some((micros + 1) * bytes as u128)
+            };
+            let heavy = open.iter();
+            let heavy = heavy.filter_map(|(number, activity)| Some((weight(activity)?, *number)));
+            let Some((_, number)) = heavy.max() else {
+                return;
+            };
+            if let Some(activity) = open.remove(&number) {
+                leaving.fetch_add(activity.buffered.load(Relaxed), Relaxed);
+                activity.leaving.store(true, Relaxed);
                 activity.close();
             }
         }
@@ -213,59 +325,4 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_idle_connection_makes_room() {
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let connections = Connections::new(3);
-        let places: Vec<_> = (0..3)
-            .map(|n| connections.admit(n, at(n)).unwrap())
-            .collect();
-        // The oldest has just answered, the second is in the middle of a request.
-        places[0].activity.request_began();
-        places[0].activity.request_ended(at(10));
-        places[1].activity.request_began();
-        let open = |connections: &Connections| {
-            let mut open: Vec<_> = connections.open.lock().unwrap().keys().copied().collect();
-            open.sort_unstable();
-            open
-        };
-        let _third = connections.admit(3, at(11)).unwrap();
-        assert_eq!(open(&connections), [0, 1, 3]);
-        let _fourth = connections.admit(4, at(12)).unwrap();
-        assert_eq!(open(&connections), [1, 3, 4]);
-    }
-
-    #[test]
-    fn without_an_idle_connection_there_is_no_room() {
-        let connections = Connections::new(2);
-        let now = Instant::now();
-        let places: Vec<_> = (0..2).map(|n| connections.admit(n, now).unwrap()).collect();
-        places[0].activity.request_began();
-        places[1].activity.write_blocked.store(true, Relaxed);
-        assert!(connections.admit(2, now).is_none());
-        drop(places);
-        assert!(connections.admit(2, now).is_some());
-    }
-
-    #[test]
-    fn without_an_idle_connection_a_slow_client_makes_room() {
-        let connections = Connections::new(3);
-        let now = Instant::now();
-        let places: Vec<_> = (0..3).map(|n| connections.admit(n, now).unwrap()).collect();
-        places[0].activity.request_began();
-        places[1]
-            .activity
-            .write_blocked(now + Duration::from_secs(1));
-        places[2].activity.write_blocked(now);
-        let soon = now + SLOW / 2;
-        assert!(connections.admit(3, soon).is_none(), "it may catch up");
-        let _third = connections.admit(4, now + SLOW).unwrap();
-        let open = connections.open.lock().unwrap();
-        assert!(!open.contains_key(&2), "the slowest is gone");
-        assert_eq!(open.len(), 3);
-    }
-}
+mod tests;

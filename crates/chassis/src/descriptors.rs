@@ -2,10 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are kept for what is no connection. A service that writes has fourteen: the
-/// three standard streams, five of the runtime's, the listener, the lock, the journal, and while
-/// the journal is folded `db.json`, its successor and their directory. The others are for
-/// newcomers that are being turned away.
+/// Descriptors that are kept for what is no connection. A service that writes has thirteen: the
+/// standard streams, the runtime's, the listener, the lock and the journal; and three more while
+/// it folds the journal. The others are for newcomers that are being turned away.
 const KEPT: u64 = 32;
 
 /// Lets the process open as many files as `connections` take, if the system allows. Returns how

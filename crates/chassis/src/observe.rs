@@ -43,6 +43,9 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// Bytes of a header that the log repeats.
 const LOGGED_BYTES_MAX: usize = 512;
 
+/// Bytes from which on a piece of an answer is counted, unless it shares the collection's memory.
+const COPIED_BYTES_MIN: usize = 4 * 1024;
+
 /// Has each request answered by its route's `S`, and watches over it.
 #[derive(Clone)]
 pub struct Observe<S> {
@@ -355,8 +358,14 @@ impl<R: Body<Data = Bytes>> Body for ObservedBody<R> {
             Some(problem) => Some(Ok(Frame::data(problem))),
             None => ready!(this.body.poll_frame(cx)),
         };
-        if let Some(Ok(frame)) = &frame {
-            this.exchange.body_bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+        if let Some(data) = frame
+            .as_ref()
+            .and_then(|frame| frame.as_ref().ok()?.data_ref())
+        {
+            this.exchange.body_bytes += data.len() as u64;
+            if data.len() > COPIED_BYTES_MIN && data.is_unique() {
+                this.exchange.connection.activity.copy(data.len());
+            }
         }
         Poll::Ready(frame)
     }

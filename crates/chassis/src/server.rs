@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::{server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWriteExt,
@@ -30,6 +30,7 @@ use crate::{
     head::Judge,
     lifecycle::{Lifecycle, Phase},
     observe::Observe,
+    rest::{RequestBody, Rests},
     socket::Socket,
 };
 
@@ -57,7 +58,7 @@ pub(crate) async fn serve<S, R>(
     limits: &Limits,
     lifecycle: &Lifecycle,
 ) where
-    Observe<S>: Service<Request<Incoming>, Response = Response<R>, Error = Infallible, Future: Send>
+    Observe<S>: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible, Future: Send>
         + Send
         + 'static,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -145,10 +146,18 @@ async fn refuse(mut stream: TcpStream) {
 
 async fn connection<S, R>(http: http1::Builder, stream: TcpStream, app: S, place: Place)
 where
-    S: Service<Request<Incoming>, Response = Response<R>, Error = Infallible>,
+    S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible>,
     R: Body<Data = Bytes, Error: Into<BoxError>> + 'static,
 {
-    let io = TokioIo::new(Socket::new(stream, Arc::clone(&place.activity)));
+    let io = TokioIo::new(Socket::new(
+        stream,
+        Arc::clone(&place.activity),
+        place.connections.clone(),
+    ));
+    let service = Rests {
+        service: Judge(app),
+        activity: Arc::clone(&place.activity),
+    };
     // Errors are the client's: it went away, or sent what is not HTTP.
-    let _ = http.serve_connection(io, Judge(app)).await;
+    let _ = http.serve_connection(io, service).await;
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -14,7 +15,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::connections::Activity;
+use crate::{
+    connections::{Activity, Connections},
+    reader::{READ_BYTES_MAX, Reader},
+};
 
 /// How long a client may keep its answer waiting before it is cut off, unless
 /// it takes [`STALL_BYTES`] meanwhile: a byte now and then is not enough.
@@ -29,6 +33,18 @@ const WRITE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes that are held back at most.
 const HELD_BYTES_MAX: usize = 32 * 1024;
 
+/// Bytes of a head, and bytes that are held back, that a connection may buffer uncounted.
+const OWN_BYTES: usize = 2 * 1024;
+
+/// How long a client may go on sending when its connection is over and the last answer is sent.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// How long it may be silent meanwhile.
+const LINGER_SILENCE: Duration = Duration::from_secs(5);
+
+/// Reads that drop what they read, until other connections have their turn.
+const LINGER_READS: usize = 16;
+
 /// A socket that notes when its client does not keep up with reading, and ends
 /// when it falls too far behind.
 ///
@@ -37,9 +53,16 @@ const HELD_BYTES_MAX: usize = 32 * 1024;
 /// option for this, `pipeline_flush`, with which it copies a whole body before
 /// it sends the first byte, however slow the client is, and does not send what
 /// it answers to a bad head.
+///
+/// It counts what is buffered for its client, also by hyper, and does not read on while all
+/// connections together buffer too much.
+///
+/// Once the connection is over, it reads and drops what the client still sends: the system would
+/// answer that with a reset, and the client would not get to read the last answer.
 pub(crate) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
+    connections: Connections,
     /// How long the client may still keep us waiting.
     patience: Duration,
     /// Bytes that it has taken since `patience` was whole.
@@ -52,19 +75,39 @@ pub(crate) struct Socket {
     /// Whether the last read found something. hyper then reads again before it
     /// waits, or shuts down; otherwise it need not, and a flush must send.
     read_again: bool,
+    reader: Reader,
+    /// Bytes that this connection was last said to buffer.
+    buffered: usize,
+    closing: Closing,
+}
+
+/// The end of a connection.
+enum Closing {
+    /// Not yet.
+    Open,
+    /// The client has said that it sends no more.
+    Heard,
+    /// The last answer is sent: until then the client may go on sending.
+    Lingering(tokio::time::Instant),
+    /// The same, and the client is silent until then.
+    Silent(tokio::time::Instant, Pin<Box<Sleep>>),
 }
 
 impl Socket {
-    pub fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+    pub fn new(stream: TcpStream, activity: Arc<Activity>, connections: Connections) -> Self {
         Self {
             stream,
             activity,
+            connections,
             patience: STALL,
             taken: 0,
             stalled: None,
             held: Vec::new(),
             sent: 0,
             read_again: false,
+            reader: Reader::default(),
+            buffered: 0,
+            closing: Closing::Open,
         }
     }
 
@@ -79,15 +122,19 @@ impl Socket {
                 Box::pin(sleep(self.patience))
             });
             let cut_off = || Err(io::ErrorKind::TimedOut.into());
-            return stalled.as_mut().poll(cx).map(|()| cut_off());
+            let stalled = stalled.as_mut().poll(cx).map(|()| cut_off());
+            self.account();
+            return stalled;
         };
         if let Some(stalled) = self.stalled.take() {
             self.activity.write_unblocked();
             let now = tokio::time::Instant::now();
             self.patience = stalled.deadline().saturating_duration_since(now);
         }
+        let bytes = *wrote.as_ref().unwrap_or(&0);
+        self.activity.sent(bytes);
         if self.activity.slow() {
-            self.taken += wrote.as_ref().unwrap_or(&0);
+            self.taken += bytes;
             if self.taken >= STALL_BYTES {
                 self.taken = 0;
                 self.patience = STALL;
@@ -100,13 +147,108 @@ impl Socket {
     /// Sends what is held back.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.held.len() {
-            let wrote = Pin::new(&mut self.stream).poll_write(cx, &self.held[self.sent..]);
+            let held = &self.held[self.sent..];
+            let wrote = Pin::new(&mut self.stream).poll_write(cx, held);
             self.sent += ready!(self.note(wrote, cx))?;
         }
         self.held.clear();
-        self.held.shrink_to(WRITE_BYTES_MAX);
+        self.held.shrink_to(OWN_BYTES);
         self.sent = 0;
+        self.account();
         Poll::Ready(Ok(()))
+    }
+
+    /// Says what is buffered, when that has changed.
+    fn account(&mut self) {
+        let counted = |bytes: usize| if bytes > OWN_BYTES { bytes } else { 0 };
+        let (heads, held) = (self.reader.buffered(), self.held.capacity());
+        let buffered = counted(heads) + counted(held) + self.activity.copied();
+        if buffered != self.buffered {
+            self.buffered = buffered;
+            self.connections.buffer(&self.activity, buffered);
+        }
+    }
+
+    /// Reads, and gives what hyper is to have. Nothing, when the client sends no more.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let body = self.activity.body();
+        loop {
+            let given = self.reader.give(buf, body);
+            if given > 0 {
+                return Poll::Ready(Ok(given));
+            }
+            if self.reader.buffered() >= OWN_BYTES && self.connections.full() {
+                self.connections.shed(Instant::now());
+                // Those that make room do so before this is tried again.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let mut read = [MaybeUninit::uninit(); READ_BYTES_MAX];
+            let mut read = ReadBuf::uninit(&mut read);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            let read = read.filled();
+            if read.is_empty() {
+                self.closing = Closing::Heard;
+                if !self.reader.waits() {
+                    return Poll::Ready(Ok(0));
+                }
+                self.reader.end();
+            } else if self.reader.waits() {
+                self.reader.extend(read);
+                self.account();
+            } else {
+                let given = self.reader.pass(read, buf, body);
+                if given > 0 {
+                    return Poll::Ready(Ok(given));
+                }
+                self.account();
+            }
+        }
+    }
+
+    /// Reads and drops what the client still sends.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = match &self.closing {
+            Closing::Open => tokio::time::Instant::now() + LINGER,
+            Closing::Heard => return Poll::Ready(()),
+            Closing::Lingering(until) | Closing::Silent(until, _) => *until,
+        };
+        for _ in 0..LINGER_READS {
+            let mut dropped = [MaybeUninit::uninit(); READ_BYTES_MAX];
+            let mut dropped = ReadBuf::uninit(&mut dropped);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut dropped) {
+                Poll::Ready(Ok(())) if !dropped.filled().is_empty() => {
+                    self.closing = Closing::Lingering(until);
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    if !matches!(self.closing, Closing::Silent(..)) {
+                        let silent = tokio::time::Instant::now() + LINGER_SILENCE;
+                        let silent = tokio::time::sleep_until(silent.min(until));
+                        self.closing = Closing::Silent(until, Box::pin(silent));
+                    }
+                    let Closing::Silent(_, silent) = &mut self.closing else {
+                        return Poll::Pending;
+                    };
+                    return silent.as_mut().poll(cx);
+                }
+            }
+        }
+        if tokio::time::Instant::now() >= until {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.connections.ended(&self.activity);
     }
 }
 
@@ -123,9 +265,14 @@ impl AsyncRead for Socket {
         {
             return Poll::Ready(Err(error));
         }
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.read_again = read.is_ready();
-        read
+        let filled = self.poll_fill(cx, buf);
+        self.read_again = filled.is_ready();
+        let given = ready!(filled)?;
+        let body = self.activity.body();
+        if body > 0 && body < usize::MAX {
+            self.activity.set_body(body.saturating_sub(given));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -144,11 +291,18 @@ impl AsyncWrite for Socket {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let bytes = bufs.iter().map(|buf| buf.len()).sum();
-        if bytes <= WRITE_BYTES_MAX && self.held.len() + bytes <= HELD_BYTES_MAX {
+        let held = self.held.len() + bytes;
+        let room = if held <= OWN_BYTES {
+            true
+        } else {
+            held <= HELD_BYTES_MAX && !self.connections.full()
+        };
+        if bytes <= WRITE_BYTES_MAX && room {
             self.held.reserve(bytes);
             for buf in bufs {
                 self.held.extend_from_slice(buf);
             }
+            self.account();
             return Poll::Ready(Ok(bytes));
         }
         ready!(self.poll_send(cx))?;
@@ -169,125 +323,12 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send(cx))?;
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if matches!(self.closing, Closing::Open | Closing::Heard) {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        self.poll_linger(cx).map(Ok)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    /// A socket, and its client's end.
-    async fn pair() -> (Socket, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let client = client.await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        let activity = Arc::new(Activity::new(Instant::now()));
-        (Socket::new(stream, activity), client)
-    }
-
-    /// Bytes that the client has received by now: loopback delivers at once.
-    fn received(client: &std::net::TcpStream) -> usize {
-        client.peek(&mut [0; 64]).unwrap_or(0)
-    }
-
-    /// Lets the socket look for more, of which there is none.
-    async fn nothing_to_read(socket: &mut Socket) {
-        let mut byte = [0];
-        tokio::select! {
-            biased;
-            read = socket.read(&mut byte) => panic!("{read:?}"),
-            () = std::future::ready(()) => {}
-        }
-    }
-
-    #[tokio::test]
-    async fn answers_are_sent_when_no_request_is_left() {
-        let (mut socket, mut client) = pair().await;
-        client.write_all(b"request").await.unwrap();
-        socket.read_exact(&mut [0; 7]).await.unwrap();
-        let client = client.into_std().unwrap();
-        for _ in 0..3 {
-            socket.write_all(b"answer").await.unwrap();
-            socket.flush().await.unwrap();
-        }
-        assert_eq!(received(&client), 0);
-        nothing_to_read(&mut socket).await;
-        assert_eq!(received(&client), 18);
-        // Nobody need read again now, so that a flush sends.
-        socket.write_all(b"answer").await.unwrap();
-        socket.flush().await.unwrap();
-        assert_eq!(received(&client), 24);
-    }
-
-    #[tokio::test]
-    async fn what_is_held_back_is_bounded_and_goes_first() {
-        let (mut socket, mut client) = pair().await;
-        client.write_all(b"request").await.unwrap();
-        socket.read_exact(&mut [0; 7]).await.unwrap();
-        let large = vec![b'x'; HELD_BYTES_MAX];
-        socket.write_all(b"first").await.unwrap();
-        socket.write_all(&large).await.unwrap();
-        assert!(socket.held.is_empty());
-        socket.write_all(b"last").await.unwrap();
-        socket.shutdown().await.unwrap();
-        let mut all = Vec::new();
-        client.read_to_end(&mut all).await.unwrap();
-        assert!(all.starts_with(b"firstx") && all.ends_with(b"xlast"));
-        assert_eq!(all.len(), large.len() + 9);
-    }
-
-    /// A connection with small buffers: the server's end, and the client's.
-    async fn connected() -> (Socket, TcpStream) {
-        let small = || {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.set_send_buffer_size(16 * 1024).unwrap();
-            socket.set_recv_buffer_size(16 * 1024).unwrap();
-            socket
-        };
-        let server = small();
-        server.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let listener = server.listen(1).unwrap();
-        let client = small().connect(listener.local_addr().unwrap());
-        let (client, server) = tokio::join!(client, listener.accept());
-        let activity = Arc::new(Activity::new(Instant::now()));
-        (Socket::new(server.unwrap().0, activity), client.unwrap())
-    }
-
-    /// Whether a long answer gets through to a client that takes so many bytes every ten seconds.
-    async fn answered(bytes: usize) -> io::Result<()> {
-        let (mut socket, mut client) = connected().await;
-        let reading = async {
-            let mut taken = vec![0; bytes];
-            loop {
-                tokio::time::sleep(Duration::from_secs(10)).await;
-                client.read_exact(&mut taken).await.unwrap();
-            }
-        };
-        let answer = vec![0; 4 * 1024 * 1024];
-        tokio::select! {
-            wrote = socket.write_all(&answer) => wrote,
-            () = reading => unreachable!("it reads forever"),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_or_a_byte_now_and_then_is_cut_off() {
-        for bytes in [0, 16 * 1024] {
-            let cut_off = tokio::time::timeout(Duration::from_mins(10), answered(bytes)).await;
-            let error = cut_off.expect("kept waiting").unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{bytes}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_its_time_is_not_cut_off() {
-        assert!(answered(256 * 1024).await.is_ok());
-    }
-}
+mod tests;

@@ -16,12 +16,13 @@ use crate::{
     conditional,
     entity_tag::etag,
     problem::ProblemDetails,
+    room::Room,
 };
 
 /// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
 pub(crate) async fn create<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
-    let _room = app.admit_write(request.headers())?;
-    let (members, _) = object(&app, request, &body::POST).await?;
+    let mut room = app.admit_write(request.headers())?;
+    let (members, _) = object(&app, request, &body::POST, &mut room).await?;
     let created = app.store()?.create(members).await;
     let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
     let location = format!("/api/{}/{id}", M::COLLECTION);
@@ -37,8 +38,8 @@ pub(crate) async fn replace<M: Model>(
     PathId(id): PathId<M>,
     request: Request,
 ) -> Answer {
-    let _room = app.admit_write(request.headers())?;
-    let (members, precondition) = object(&app, request, &body::PUT).await?;
+    let mut room = app.admit_write(request.headers())?;
+    let (members, precondition) = object(&app, request, &body::PUT, &mut room).await?;
     let replaced = app.store()?.replace(id, members, precondition).await;
     let record = replaced.map_err(|error| refused(error, Some(id)))?;
     Ok(stored(StatusCode::OK, record))
@@ -50,8 +51,8 @@ pub(crate) async fn patch<M: Model>(
     PathId(id): PathId<M>,
     request: Request,
 ) -> Answer {
-    let _room = app.admit_write(request.headers())?;
-    let (patch, precondition) = json(&app, request, &body::PATCH).await?;
+    let mut room = app.admit_write(request.headers())?;
+    let (patch, precondition) = json(&app, request, &body::PATCH, &mut room).await?;
     let patched = app.store()?.patch(id, patch, precondition).await;
     let record = patched.map_err(|error| refused(error, Some(id)))?;
     Ok(stored(StatusCode::OK, record))
@@ -79,10 +80,11 @@ async fn json<M: Model>(
     app: &App<M>,
     request: Request,
     accepts: &Accepts,
+    room: &mut Room<'_>,
 ) -> Result<(Value, Precondition), ProblemDetails> {
     let (parts, body) = request.into_parts();
     app.store()?;
-    let json = body::json(&parts.headers, body, accepts).await?;
+    let json = body::json(&parts.headers, body, accepts, room).await?;
     Ok((json, conditional::precondition(&parts.headers)))
 }
 
@@ -90,8 +92,9 @@ async fn object<M: Model>(
     app: &App<M>,
     request: Request,
     accepts: &Accepts,
+    room: &mut Room<'_>,
 ) -> Result<(Object, Precondition), ProblemDetails> {
-    let (json, precondition) = json(app, request, accepts).await?;
+    let (json, precondition) = json(app, request, accepts, room).await?;
     if let Value::Object(members) = json {
         return Ok((members, precondition));
     }

@@ -6,6 +6,7 @@
 mod abuse;
 mod descriptors;
 mod idle;
+mod memory;
 mod polite;
 mod writes;
 
@@ -27,17 +28,22 @@ fn service(max_connections: usize) -> Binary {
 }
 
 fn with_list(binary: Binary) -> Binary {
-    let ballast = "x".repeat(1024 * 1024);
+    users(binary, 16)
+}
+
+/// A service with the users that a model knows, and a list's worth of so many MiB of ballast.
+fn users(binary: Binary, ballast: usize) -> Binary {
+    let text = "x".repeat(1024 * 1024);
     let user = |id| {
         let user = json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": ""});
         match id {
             ..=USERS => user,
             _ => {
-                json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": "", "ballast": ballast})
+                json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": "", "ballast": text})
             }
         }
     };
-    let users: Vec<_> = (1..=USERS + 16).map(user).collect();
+    let users: Vec<_> = (1..=USERS + ballast).map(user).collect();
     binary
         .db(json!({"users": users}).to_string())
         // Without the access log, which this process would have to read.

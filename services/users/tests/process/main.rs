@@ -6,6 +6,7 @@
 
 mod bad_file;
 mod connections;
+mod early_answers;
 mod framing;
 mod heads;
 mod health;

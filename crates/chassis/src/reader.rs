@@ -1,0 +1,227 @@
+//! What a client has sent and hyper does not have yet.
+
+use tokio::io::ReadBuf;
+
+/// Bytes that are read, and given to hyper, at a time: half of its first buffer. It fills that
+/// with heads as long as their answers wait, and takes one of twice the size when it is full.
+pub(crate) const READ_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a head from which on hyper refuses it.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Headers that are looked at to tell a part of a head from what is none.
+const HEADERS_MAX: usize = 100;
+
+/// What a client has sent and hyper does not have yet. It gets heads when they are whole: for a
+/// part of one it would take two buffers of 8 KiB, however short that is.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// What was read and not given.
+    waiting: Vec<u8>,
+    /// How many bytes of that may be given now.
+    ready: usize,
+    /// Whether the others are known to begin a head.
+    part: bool,
+    /// The last bytes that were given: the end of a head may have begun there.
+    given: [u8; 2],
+    /// Bytes of hyper's buffer beyond its first one. It does not shrink.
+    behind: usize,
+}
+
+impl Reader {
+    /// Bytes that are buffered for heads, here and by hyper.
+    pub fn buffered(&self) -> usize {
+        self.waiting.capacity() + self.behind
+    }
+
+    /// Whether a part of a head waits for the rest.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Gives of what waits what may be given, which is `body` bytes at least. Returns how much
+    /// that was.
+    pub fn give(&mut self, buf: &mut ReadBuf<'_>, body: usize) -> usize {
+        if self.waiting.is_empty() {
+            return 0;
+        }
+        self.ready = self.ready.max(body.min(self.waiting.len()));
+        if self.ready == 0 && !self.part {
+            self.part = is_part(&self.waiting);
+            if !self.part {
+                // hyper says so.
+                self.ready = self.waiting.len();
+            }
+        }
+        let bytes = self.ready.min(READ_BYTES_MAX).min(buf.remaining());
+        if bytes == 0 {
+            return 0;
+        }
+        buf.put_slice(&self.waiting[..bytes]);
+        self.given = last_two(self.given, &self.waiting[..bytes]);
+        self.part = false;
+        self.ready -= bytes;
+        if bytes == self.waiting.len() {
+            self.waiting = Vec::new();
+        } else {
+            self.waiting.drain(..bytes);
+        }
+        bytes
+    }
+
+    /// Takes what was read while nothing waited, and gives of it what may be given, which is
+    /// `body` bytes at least. Returns how much that was.
+    pub fn pass(&mut self, read: &[u8], buf: &mut ReadBuf<'_>, body: usize) -> usize {
+        // What nearly all clients send at a time: a head, or several.
+        let whole = if read.ends_with(b"\r\n\r\n") {
+            read.len()
+        } else {
+            end_of_heads(self.given, read).max(body.min(read.len()))
+        };
+        if whole == read.len() && whole <= buf.remaining() {
+            buf.put_slice(read);
+            self.given = last_two(self.given, read);
+            return whole;
+        }
+        self.waiting.extend_from_slice(read);
+        self.ready = whole;
+        self.give(buf, 0)
+    }
+
+    /// Takes what was read while something waited.
+    pub fn extend(&mut self, read: &[u8]) {
+        let before = self.waiting.len();
+        let end = end_of_heads(last_two(self.given, &self.waiting), read);
+        self.waiting.extend_from_slice(read);
+        if end > 0 {
+            self.ready = before + end;
+        } else if self.waiting.len() >= HEAD_BYTES_MAX {
+            self.ready = self.waiting.len();
+        }
+        if self.ready > READ_BYTES_MAX {
+            self.behind = self.behind.max(self.ready.next_power_of_two());
+        }
+    }
+
+    /// The client sends no more.
+    pub fn end(&mut self) {
+        self.ready = self.waiting.len();
+    }
+}
+
+/// The last two bytes, if need be of those before.
+fn last_two(before: [u8; 2], bytes: &[u8]) -> [u8; 2] {
+    match *bytes {
+        [.., last, end] => [last, end],
+        [end] => [before[1], end],
+        [] => before,
+    }
+}
+
+/// Where the last head of these bytes ends, if one does: behind an empty line. `before` stands
+/// before them.
+fn end_of_heads(before: [u8; 2], bytes: &[u8]) -> usize {
+    let at = |back: usize, end: usize| match end.checked_sub(back) {
+        Some(at) => bytes[at],
+        None => before[end + 2 - back],
+    };
+    let ends = |end: &usize| {
+        at(1, *end) == b'\n'
+            && (at(2, *end) == b'\n' || at(2, *end) == b'\r' && at(3, *end) == b'\n')
+    };
+    (1..=bytes.len()).rev().find(ends).unwrap_or(0)
+}
+
+/// Whether this may be the beginning of a head. hyper refuses what is none at once.
+fn is_part(bytes: &[u8]) -> bool {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let parsed = httparse::Request::new(&mut headers).parse(bytes);
+    matches!(parsed, Ok(httparse::Status::Partial))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What hyper gets of what is read in these pieces, up to the end.
+    fn given(pieces: &[&[u8]], body: usize) -> Vec<Vec<u8>> {
+        let mut reader = Reader::default();
+        let mut given = Vec::new();
+        let mut give = |give: &mut dyn FnMut(&mut ReadBuf<'_>) -> usize| {
+            let mut bytes = [0; READ_BYTES_MAX + 1];
+            let mut buf = ReadBuf::new(&mut bytes);
+            let count = give(&mut buf);
+            assert_eq!(count, buf.filled().len());
+            given.extend((count > 0).then(|| buf.filled().to_vec()));
+            count > 0
+        };
+        for piece in pieces {
+            if reader.waits() {
+                reader.extend(piece);
+            } else {
+                give(&mut |buf| reader.pass(piece, buf, body));
+            }
+            while give(&mut |buf| reader.give(buf, body)) {}
+        }
+        reader.end();
+        while give(&mut |buf| reader.give(buf, body)) {}
+        assert!(!reader.waits());
+        given
+    }
+
+    #[test]
+    fn heads_are_given_when_they_are_whole() {
+        let whole: &[u8] = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+        assert_eq!(given(&[whole, whole], 0), [whole, whole]);
+        for at in 1..whole.len() {
+            let (one, other) = whole.split_at(at);
+            assert_eq!(given(&[one, other], 0), [whole], "{at}");
+            let two = [whole, one].concat();
+            assert_eq!(given(&[&two, other], 0), [whole, whole], "{at}");
+        }
+        let bytes: Vec<_> = whole.chunks(1).collect();
+        assert_eq!(given(&bytes, 0), [whole]);
+        let bare = b"GET / HTTP/1.1\nHost: test\n\n";
+        assert_eq!(given(&[&bare[..20], &bare[20..]], 0), [bare]);
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_seen_behind_what_was_given() {
+        let mut reader = Reader::default();
+        let mut bytes = [0; READ_BYTES_MAX];
+        // Given as a part of a body, since that does not say how long it is.
+        let mut buf = ReadBuf::new(&mut bytes);
+        let passed = reader.pass(b"0\r\n\r\nGET / HTTP/1.1\r\n\r", &mut buf, usize::MAX);
+        assert_eq!(passed, 22);
+        assert_eq!(reader.pass(b"\n", &mut buf, 0), 1);
+    }
+
+    #[test]
+    fn bodies_are_given_as_they_come() {
+        let body: &[u8] = b"{\"a\": 1}";
+        assert_eq!(given(&[body, body], usize::MAX), [body, body]);
+        assert_eq!(given(&[body], body.len()), [body]);
+        let with_head = [body, b"GET / HT"].concat();
+        assert_eq!(given(&[&with_head, b"TP/1.1\n\n"], body.len())[0], body);
+    }
+
+    #[test]
+    fn what_is_no_head_is_given_at_once() {
+        for other in [&b"\x16\x03\x01"[..], b"{}", b"GET / HTTP/3.1\r\n"] {
+            let mut reader = Reader::default();
+            let mut bytes = [0; READ_BYTES_MAX];
+            let passed = reader.pass(other, &mut ReadBuf::new(&mut bytes), 0);
+            assert_eq!(passed, other.len());
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_too_long_is_given() {
+        let begin = b"GET / HTTP/1.1\r\nX: ".to_vec();
+        let long = [begin, vec![b'x'; 2 * HEAD_BYTES_MAX]].concat();
+        let pieces: Vec<_> = long.chunks(READ_BYTES_MAX).collect();
+        let given = given(&pieces, 0);
+        assert!(given.len() > 2 && given.iter().all(|given| given.len() <= READ_BYTES_MAX));
+        assert_eq!(given.concat(), long);
+    }
+}

@@ -1,0 +1,179 @@
+//! What is left of a body that its request's handler did not read.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::http::{HeaderValue, Request, Response, header};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, service::Service};
+use pin_project_lite::pin_project;
+
+use crate::connections::Activity;
+
+/// Bytes of a rest that is read and dropped, so that the connection can be kept.
+const REST_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long that may take.
+const REST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Has requests answered by `S`, and sees to what it leaves of their bodies: a short rest is
+/// read and dropped behind the answer. Before a longer one the answer says that the connection
+/// ends with it; the socket then reads and drops what the client still sends.
+///
+/// Left alone, hyper would end the connection too, but without saying so.
+pub(crate) struct Rests<S> {
+    pub service: S,
+    pub activity: Arc<Activity>,
+}
+
+/// A request's body. What is not read of it comes back.
+pub struct RequestBody {
+    /// `None` when it is empty, read to its end, or has come back.
+    body: Option<Incoming>,
+    /// Where it comes back; `None` of a body that is empty.
+    rest: Option<Arc<Rest>>,
+    /// Whether the client waits for word that it may send the body.
+    held_back: bool,
+}
+
+/// Where a rest comes back.
+struct Rest {
+    /// And whether the client waits for word that it may send it.
+    body: Mutex<Option<(Incoming, bool)>>,
+    activity: Arc<Activity>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        // hyper tells the client now.
+        self.held_back = false;
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if frame.is_none()
+            && let (Some(_), Some(rest)) = (self.body.take(), self.rest.take())
+        {
+            rest.activity.set_body(0);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let hint = self.body.as_ref().map(Body::size_hint);
+        hint.unwrap_or_else(|| SizeHint::with_exact(0))
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let (Some(body), Some(rest)) = (self.body.take(), self.rest.take())
+            && !body.is_end_stream()
+        {
+            let mut rest = rest.body.lock().unwrap_or_else(PoisonError::into_inner);
+            *rest = Some((body, self.held_back));
+        }
+    }
+}
+
+impl<S, R> Service<Request<Incoming>> for Rests<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Answer<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let (mut rest, mut held_back) = (None, false);
+        if !request.body().is_end_stream() {
+            let bytes = request.body().size_hint().exact();
+            let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+            self.activity.set_body(bytes.unwrap_or(usize::MAX));
+            held_back = request.headers().contains_key(header::EXPECT);
+            rest = Some(Arc::new(Rest {
+                body: Mutex::default(),
+                activity: Arc::clone(&self.activity),
+            }));
+        }
+        let request = request.map(|body| RequestBody {
+            body: rest.is_some().then_some(body),
+            rest: rest.clone(),
+            held_back,
+        });
+        Answer {
+            answer: Some(self.service.call(request)),
+            rest,
+        }
+    }
+}
+
+pin_project! {
+    /// An answer on its way, and what it may leave of the body.
+    pub(crate) struct Answer<F> {
+        #[pin]
+        answer: Option<F>,
+        rest: Option<Arc<Rest>>,
+    }
+}
+
+impl<F, R, E> Future for Answer<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let answer = this.answer.as_mut().as_pin_mut();
+        let mut response = ready!(
+            answer
+                .expect("a future is not polled after its end")
+                .poll(cx)
+        )?;
+        let Some(rest) = this.rest.take() else {
+            return Poll::Ready(Ok(response));
+        };
+        // It may hold the body to its end.
+        this.answer.set(None);
+        let left = rest
+            .body
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some((left, held_back)) = left {
+            let short = left
+                .size_hint()
+                .upper()
+                .is_some_and(|bytes| bytes <= REST_BYTES_MAX);
+            if short && !held_back {
+                tokio::spawn(tokio::time::timeout(REST_TIMEOUT, read(left)));
+            } else {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Reads what is left. Dropped before its end, hyper ends the connection.
+async fn read(mut rest: Incoming) {
+    while let Some(Ok(_)) = rest.frame().await {}
+}

@@ -1,0 +1,122 @@
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+/// A socket, and its client's end.
+async fn pair() -> (Socket, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap());
+    let client = client.await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let activity = Arc::new(Activity::new(Instant::now()));
+    (Socket::new(stream, activity, Connections::new(1)), client)
+}
+
+/// Bytes that the client has received by now: loopback delivers at once.
+fn received(client: &std::net::TcpStream) -> usize {
+    client.peek(&mut [0; 64]).unwrap_or(0)
+}
+
+/// Lets the socket look for more, of which there is none.
+async fn nothing_to_read(socket: &mut Socket) {
+    let mut byte = [0];
+    tokio::select! {
+        biased;
+        read = socket.read(&mut byte) => panic!("{read:?}"),
+        () = std::future::ready(()) => {}
+    }
+}
+
+#[tokio::test]
+async fn answers_are_sent_when_no_request_is_left() {
+    let (mut socket, mut client) = pair().await;
+    client.write_all(REQUEST).await.unwrap();
+    socket.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
+    let client = client.into_std().unwrap();
+    for _ in 0..3 {
+        socket.write_all(b"answer").await.unwrap();
+        socket.flush().await.unwrap();
+    }
+    assert_eq!(received(&client), 0);
+    nothing_to_read(&mut socket).await;
+    assert_eq!(received(&client), 18);
+    // Nobody need read again now, so that a flush sends.
+    socket.write_all(b"answer").await.unwrap();
+    socket.flush().await.unwrap();
+    assert_eq!(received(&client), 24);
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_bounded_and_goes_first() {
+    let (mut socket, mut client) = pair().await;
+    client.write_all(REQUEST).await.unwrap();
+    socket.read_exact(&mut [0; REQUEST.len()]).await.unwrap();
+    let large = vec![b'x'; HELD_BYTES_MAX];
+    socket.write_all(b"first").await.unwrap();
+    socket.write_all(&large).await.unwrap();
+    assert!(socket.held.is_empty());
+    socket.write_all(b"last").await.unwrap();
+    let mut all = Vec::new();
+    let reading = async {
+        client.read_to_end(&mut all).await.unwrap();
+        drop(client);
+    };
+    let (ended, ()) = tokio::join!(socket.shutdown(), reading);
+    ended.unwrap();
+    assert!(all.starts_with(b"firstx") && all.ends_with(b"xlast"));
+    assert_eq!(all.len(), large.len() + 9);
+}
+
+/// A connection with small buffers: the server's end, and the client's.
+async fn connected() -> (Socket, TcpStream) {
+    let small = || {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(16 * 1024).unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        socket
+    };
+    let server = small();
+    server.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = server.listen(1).unwrap();
+    let client = small().connect(listener.local_addr().unwrap());
+    let (client, server) = tokio::join!(client, listener.accept());
+    let activity = Arc::new(Activity::new(Instant::now()));
+    let server = Socket::new(server.unwrap().0, activity, Connections::new(1));
+    (server, client.unwrap())
+}
+
+/// Whether a long answer gets through to a client that takes so many bytes every ten seconds.
+async fn answered(bytes: usize) -> io::Result<()> {
+    let (mut socket, mut client) = connected().await;
+    let reading = async {
+        let mut taken = vec![0; bytes];
+        loop {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            client.read_exact(&mut taken).await.unwrap();
+        }
+    };
+    let answer = vec![0; 4 * 1024 * 1024];
+    tokio::select! {
+        wrote = socket.write_all(&answer) => wrote,
+        () = reading => unreachable!("it reads forever"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_or_a_byte_now_and_then_is_cut_off() {
+    for bytes in [0, 16 * 1024] {
+        let cut_off = tokio::time::timeout(Duration::from_mins(10), answered(bytes)).await;
+        let error = cut_off.expect("kept waiting").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{bytes}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_time_is_not_cut_off() {
+    assert!(answered(256 * 1024).await.is_ok());
+}
