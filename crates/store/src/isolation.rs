@@ -75,3 +75,27 @@ async fn writers_that_arrive_together_share_a_sync() {
     // The first batch has what had arrived by then, the second has the others.
     assert!(status.syncs <= 2, "{} syncs", status.syncs);
 }
+
+#[tokio::test]
+async fn closing_waits_for_a_disk_that_hangs_and_lets_its_thread_go_on() {
+    let disk = Simulated::new(0);
+    let store = open(&disk);
+    let (id, record) = store.create(post("a")).await.unwrap();
+    disk.hold_syncs(true);
+    let closing = tokio::spawn({
+        let store = store.clone();
+        async move { store.close().await }
+    });
+    // The fold has begun, and its first sync is under way.
+    let new = Path::new("/data/db.json.new");
+    while disk.contents(new).is_none_or(|new| new.is_empty()) {
+        tokio::task::yield_now().await;
+        assert!(!closing.is_finished());
+    }
+    assert_eq!(store.get(id).await, Some(record));
+    // Whoever will not wait need not.
+    closing.abort();
+    assert!(closing.await.unwrap_err().is_cancelled());
+    drop(store);
+    disk.hold_syncs(false);
+}

@@ -2,6 +2,9 @@
 //! synced, in any subset of sectors and names, fails on demand, and stops at
 //! any call.
 
+mod fault;
+mod handle;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
@@ -9,6 +12,10 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
+
+use fault::Wants;
+pub(crate) use fault::{FULL, Fault};
+use handle::Handle;
 
 use crate::{
     disk::{Directory, Disk, DiskFile, Identity, Version},
@@ -64,41 +71,6 @@ enum Naming {
     Create(PathBuf, usize),
     Rename(PathBuf, PathBuf, usize),
 }
-
-/// What a call does instead of what it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The process ends in the middle of it.
-    Kill,
-    /// It fails, once.
-    Fails(io::ErrorKind),
-    /// It fails, once, before it has changed anything: as without a descriptor.
-    Early,
-}
-
-/// What a call could be in want of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wants {
-    Nothing,
-    /// More room on the disk.
-    Room,
-    /// A descriptor, or a look at a name.
-    Access,
-    Both,
-}
-
-impl Wants {
-    fn meets(self, fault: Fault) -> bool {
-        match fault {
-            FULL => matches!(self, Self::Room | Self::Both),
-            Fault::Early => matches!(self, Self::Access | Self::Both),
-            Fault::Kill | Fault::Fails(_) => true,
-        }
-    }
-}
-
-/// No room is left: calls that need none go on.
-pub(crate) const FULL: Fault = Fault::Fails(io::ErrorKind::StorageFull);
 
 impl Simulated {
     pub fn new(seed: u64) -> Self {
@@ -299,49 +271,6 @@ impl Simulated {
     fn handle(&self, file: usize, path: &Path) -> Box<dyn DiskFile> {
         let (disk, name) = (self.clone(), name(path));
         Box::new(Handle { disk, file, name })
-    }
-}
-
-struct Handle {
-    disk: Simulated,
-    file: usize,
-    name: String,
-}
-
-impl DiskFile for Handle {
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let offset = usize::try_from(offset).unwrap();
-        let grows = offset + bytes.len() > self.disk.inner().files[self.file].current.len();
-        match self
-            .disk
-            .call(if grows { Wants::Room } else { Wants::Nothing })
-        {
-            Ok(mut inner) => inner.write(self.file, offset, bytes),
-            Err((mut inner, error)) => {
-                // The system stops between two pages, or at the disk's last block.
-                let end = offset + inner.rng.usize(..=bytes.len());
-                let end = (end / SECTOR * SECTOR).max(offset);
-                inner.write(self.file, offset, &bytes[..end - offset]);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        let kind = match self.disk.inner().files[self.file].pending.last() {
-            _ if !self.name.contains("journal") => self.name.clone(),
-            Some((0, bytes)) if has(bytes, "\"batch\"") => "journal: as it was read".to_owned(),
-            Some((_, bytes)) if has(bytes, "\"changes\"") => "journal: a batch".to_owned(),
-            Some((_, bytes)) if has(bytes, "\"checkpoint\"") => "journal: a checkpoint".to_owned(),
-            Some((_, bytes)) if has(bytes, "\"journal\"") => "journal: its header".to_owned(),
-            _ => "journal: its room".to_owned(),
-        };
-        self.disk.sync_file(self.file, &kind)
-    }
-
-    fn identity(&self) -> io::Result<Identity> {
-        Ok(identity(self.file))
     }
 }
 
