@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::check::{self, Transition};
 use crate::cluster::no_service;
 use crate::config::{self, ListenerArgs};
+use crate::connections::Limits;
 use crate::event::{Event, Events};
 use crate::front_door::FrontDoor;
 use crate::health::HealthState;
@@ -83,6 +84,7 @@ pub async fn run(
     let serving = tokio::spawn(server::serve(
         front_door.listener,
         proxy,
+        Limits::new(args.max_connections),
         stop.clone(),
         END_TIMEOUT,
     ));

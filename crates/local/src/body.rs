@@ -2,20 +2,18 @@
 //! nothing moves for the idle timeout.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::access::Access;
+use crate::connections::{Activity, Hold};
 use crate::headers;
-use crate::server::Answering;
-use crate::target::{Lease, Sender};
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
@@ -43,21 +41,30 @@ pub enum ClientSide {
 
 /// What a request's body tells the one who waits for the answer.
 #[derive(Debug)]
-pub struct Upload(Mutex<(Instant, ClientSide)>);
+pub struct Upload {
+    state: Mutex<(Instant, ClientSide)>,
+    /// Whether the client has sent all of it.
+    whole: AtomicBool,
+}
 
 impl Upload {
     /// When the target last took something of the request.
     pub fn last_progress(&self) -> Instant {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// What the client is doing.
     pub fn client(&self) -> ClientSide {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// Whether the client has sent all of it.
+    pub fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
     }
 
     fn set(&self, side: ClientSide) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1 = side;
         if side == ClientSide::Sending {
             state.0 = Instant::now();
@@ -66,14 +73,14 @@ impl Upload {
 }
 
 /// A body without the trailers that do not go on. It fails when no frame arrives for the idle timeout while somebody waits for one.
-struct Timed {
+pub(crate) struct Timed {
     body: Incoming,
     idle_timeout: Duration,
     idle: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timed {
-    fn new(body: Incoming, idle_timeout: Duration) -> Self {
+    pub(crate) fn new(body: Incoming, idle_timeout: Duration) -> Self {
         Self {
             body,
             idle_timeout,
@@ -81,7 +88,15 @@ impl Timed {
         }
     }
 
-    fn poll_frame(
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+
+    pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -105,180 +120,102 @@ impl Timed {
     }
 }
 
+/// What a piece counts for, however short it is: the buffer that it was read into.
+const PIECE_BYTES: usize = 8 * 1024;
+
+/// Bytes on their way, counted as held by the client's connection until they have left.
+pub struct Piece {
+    bytes: Bytes,
+    _held: Option<Hold>,
+}
+
+impl Piece {
+    pub(crate) fn new(bytes: Bytes, holder: Option<&Arc<Activity>>) -> Self {
+        Self {
+            bytes,
+            _held: holder.map(|holder| holder.hold(PIECE_BYTES)),
+        }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+}
+
 /// A client's body on its way to a target.
 pub struct RequestBody {
     body: Timed,
     upload: Arc<Upload>,
+    activity: Arc<Activity>,
 }
 
 impl RequestBody {
     /// The body, and the view on it for the one who waits for the answer.
     #[must_use]
-    pub fn new(body: Incoming, idle_timeout: Duration) -> (Self, Arc<Upload>) {
-        let upload = Arc::new(Upload(Mutex::new((Instant::now(), ClientSide::Sending))));
-        (
-            Self {
-                body: Timed::new(body, idle_timeout),
-                upload: Arc::clone(&upload),
-            },
-            upload,
-        )
+    pub fn new(
+        body: Incoming,
+        idle_timeout: Duration,
+        activity: Arc<Activity>,
+    ) -> (Self, Arc<Upload>) {
+        let upload = Arc::new(Upload {
+            state: Mutex::new((Instant::now(), ClientSide::Sending)),
+            whole: AtomicBool::new(body.is_end_stream()),
+        });
+        activity.uploading(true);
+        let this = Self {
+            body: Timed::new(body, idle_timeout),
+            upload: Arc::clone(&upload),
+            activity,
+        };
+        (this, upload)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.activity.owes(false);
+        self.activity.uploading(false);
     }
 }
 
 impl Body for RequestBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
         let frame = self.body.poll_frame(cx);
+        self.activity.owes(frame.is_pending());
         self.upload.set(match &frame {
             Poll::Pending => ClientSide::Awaited,
             Poll::Ready(Some(Err(BodyError::Idle))) => ClientSide::Stalled,
             Poll::Ready(Some(Err(BodyError::Broken(_)))) => ClientSide::Broken,
             Poll::Ready(Some(Ok(_)) | None) => ClientSide::Sending,
         });
-        frame
+        if matches!(frame, Poll::Ready(None)) || self.is_end_stream() {
+            self.upload.whole.store(true, Ordering::Relaxed);
+        }
+        let piece = |bytes| Piece::new(bytes, Some(&self.activity));
+        frame.map_ok(|frame| frame.map_data(piece))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.body.size_hint()
-    }
-}
-
-/// The body of an answer to a client.
-pub struct ResponseBody {
-    source: Source,
-    /// Written when the answer is over, one way or the other.
-    access: Option<Access>,
-    /// Tells the client's connection that an answer is under way.
-    answering: Option<Answering>,
-}
-
-enum Source {
-    /// The load balancer's own.
-    Own(Full<Bytes>),
-    /// A target's.
-    Target {
-        body: Timed,
-        /// Keeps the target from being `unused`.
-        lease: Lease,
-        /// The connection it comes over; the next request may have it afterwards.
-        sender: Option<Sender>,
-    },
-}
-
-impl ResponseBody {
-    /// An answer that the load balancer gives by itself.
-    pub fn own(bytes: Bytes) -> Self {
-        Self {
-            source: Source::Own(Full::new(bytes)),
-            access: None,
-            answering: None,
-        }
-    }
-
-    /// A target's answer.
-    #[must_use]
-    pub fn from_target(
-        body: Incoming,
-        idle_timeout: Duration,
-        lease: Lease,
-        sender: Sender,
-    ) -> Self {
-        let body = Timed::new(body, idle_timeout);
-        Self {
-            source: Source::Target {
-                body,
-                lease,
-                sender: Some(sender),
-            },
-            access: None,
-            answering: None,
-        }
-    }
-
-    /// Has the access log written when this answer is over.
-    pub fn logged(&mut self, access: Option<Access>) {
-        self.access = access;
-    }
-
-    /// Has `answering` end with this answer.
-    pub fn keeps(&mut self, answering: Answering) {
-        self.answering = Some(answering);
-    }
-
-    fn finished(&mut self) {
-        if let Some(access) = &mut self.access {
-            access.complete();
-        }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(match &mut self.source {
-            Source::Own(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map_err(|never| match never {}),
-            Source::Target { body, .. } => body.poll_frame(cx),
-        });
-        if frame.is_none() || self.is_end_stream() {
-            self.finished();
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Own(body) => body.is_end_stream(),
-            Source::Target { body, .. } => body.body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Own(body) => body.size_hint(),
-            Source::Target { body, .. } => body.body.size_hint(),
-        }
-    }
-}
-
-impl Drop for ResponseBody {
-    /// Gives the connection back. One whose answer was not read to the end is no use: hyper closes
-    /// it as soon as the body is gone, and it never becomes ready.
-    fn drop(&mut self) {
-        if self.is_end_stream() {
-            self.finished();
-        }
-        let Source::Target { lease, sender, .. } = &mut self.source else {
-            return;
-        };
-        let Some(mut sender) = sender.take() else {
-            return;
-        };
-        if sender.is_ready() {
-            lease.put_idle(sender);
-        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let target = Arc::clone(lease);
-            runtime.spawn(async move {
-                if sender.ready().await.is_ok() {
-                    target.put_idle(sender);
-                }
-            });
-        }
+        self.body.size_hint()
     }
 }

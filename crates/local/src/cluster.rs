@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ClusterArgs};
+use crate::connections::Limits;
 use crate::control::{Answer, Control, Request, Success};
 use crate::event::Events;
 use crate::front_door::FrontDoor;
@@ -68,6 +69,7 @@ struct Cluster {
     note: Option<String>,
     definitions: Vec<ServiceDefinition>,
     proxy: Arc<Proxy>,
+    limits: Limits,
     front_door: Option<FrontDoor>,
     control: Control,
     /// In the order of the rules.
@@ -142,6 +144,7 @@ impl Cluster {
                 timeouts: Timeouts::default(),
                 events,
             }),
+            limits: Limits::new(args.listener.max_connections),
             definitions,
             front_door: Some(front_door),
             control,
@@ -168,8 +171,13 @@ impl Cluster {
         }
         if let Some(FrontDoor { listener, .. }) = self.front_door.take() {
             let (proxy, stop) = (Arc::clone(&self.proxy), self.stop_serving.clone());
-            self.serving
-                .spawn(server::serve(listener, proxy, stop, END_TIMEOUT));
+            self.serving.spawn(server::serve(
+                listener,
+                proxy,
+                self.limits,
+                stop,
+                END_TIMEOUT,
+            ));
         }
         self.table_shown.store(true, Ordering::Relaxed);
         let status = self.status().await;

@@ -1,10 +1,13 @@
 //! The command line.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+
+use crate::connections::CONNECTIONS_MAX;
 
 /// ECS and an Application Load Balancer on this machine: starts the tasks of each service in
 /// deploy/services, restarts those that end, checks their health and routes requests to them.
@@ -50,6 +53,10 @@ pub struct ListenerArgs {
     /// Port to listen at; 0 lets the system choose [default: 80, or 8080 when 80 cannot be had]
     #[arg(long)]
     pub port: Option<u16>,
+    /// Clients' connections at a time; one more closes the one that has been idle longest, or else
+    /// one whose client is slow to read
+    #[arg(long, value_name = "NUMBER", default_value_t = CONNECTIONS_MAX)]
+    pub max_connections: NonZeroUsize,
     /// Show every line of the tasks' logs, and an access log
     #[arg(long)]
     pub logs: bool,

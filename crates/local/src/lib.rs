@@ -9,10 +9,12 @@
 
 pub mod access;
 pub mod alb;
+pub mod answer;
 pub mod body;
 pub mod check;
 pub mod cluster;
 pub mod config;
+pub mod connections;
 pub mod control;
 pub mod data;
 pub mod event;
@@ -26,10 +28,12 @@ pub mod path_pattern;
 pub mod printer;
 pub mod program;
 pub mod proxy;
+pub mod response_body;
 pub mod scheduler;
 pub mod server;
 pub mod service;
 pub mod signals;
+pub mod socket;
 pub mod status;
 pub mod table;
 pub mod target;

@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, SERVER};
+use http::header::CONTENT_LENGTH;
 use http::{Request, Response, StatusCode, Uri, Version, request, uri};
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
@@ -17,10 +16,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::access::Access;
-use crate::body::{ClientSide, RequestBody, ResponseBody, Upload};
+use crate::answer::{closing, early, error, fixed};
+use crate::body::{ClientSide, RequestBody, Upload};
+use crate::connections::{Activity, Answering, Hold};
 use crate::event::Events;
 use crate::headers::{self, Client};
-use crate::listener::{Action, FixedResponse, Listener};
+use crate::listener::{Action, Listener};
+use crate::response_body::ResponseBody;
+use crate::socket::TargetSocket;
 use crate::target::{Lease, Sender, Target};
 use crate::target_group::TargetGroup;
 
@@ -44,6 +47,16 @@ impl Default for Timeouts {
 
 /// The largest head of an answer that the ALB passes on.
 const RESPONSE_HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of an answer or a request that wait on one connection to a target.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the map of a request's fields takes for each of them.
+const FIELD_BYTES: usize = 128;
+
+/// What a request with a body takes on its way: the buffer that the body is read into, and one that
+/// has been read.
+const UPLOAD_BYTES: usize = 16 * 1024;
 
 /// A listener at work.
 pub struct Proxy {
@@ -69,23 +82,36 @@ impl Proxy {
         &self,
         request: Request<Incoming>,
         client: Client,
+        answering: Answering,
     ) -> Response<ResponseBody> {
         let (head, body) = request.into_parts();
+        let old = head.version == Version::HTTP_10;
         let mut access = self
             .events
             .wants_logs()
             .then(|| Access::new(&self.events, &head.method, head.uri.path()));
         let (mut response, target) = match headers::check(&head) {
-            Err(status) => (error(status), None),
+            Err(status) => (early(error(status), &head, body).await, None),
             Ok(()) => match self.listener.action(head.uri.path()) {
-                Action::FixedResponse(response) => (fixed(response), None),
-                Action::Forward(group) => self.forward(group, head, body, client).await,
+                Action::FixedResponse(response) => {
+                    (early(fixed(response), &head, body).await, None)
+                }
+                Action::Forward(group) => {
+                    let activity = answering.activity();
+                    self.forward(group, head, body, client, activity).await
+                }
             },
         };
         if let Some(access) = &mut access {
             access.answered(response.status(), target);
         }
-        response.body_mut().logged(access);
+        let known = response.headers().contains_key(CONTENT_LENGTH);
+        let body = response.body_mut();
+        if old && !known {
+            body.ends_with_connection();
+        }
+        body.logged(access);
+        body.keeps(answering);
         response
     }
 
@@ -96,15 +122,25 @@ impl Proxy {
         head: request::Parts,
         body: Incoming,
         client: Client,
+        activity: &Arc<Activity>,
     ) -> (Response<ResponseBody>, Option<SocketAddr>) {
         let idempotent = head.method.is_idempotent();
-        let (mut request, upload) = self.for_target(head, body, client);
+        let (mut request, upload) = self.for_target(head, body, client, activity);
+        // hyper keeps the map for as long as the connection to the target is open.
+        let mut bytes = request.headers().capacity() * FIELD_BYTES;
+        if !upload.is_whole() {
+            bytes += UPLOAD_BYTES;
+        }
         let mut tried = Vec::new();
         let mut status = StatusCode::SERVICE_UNAVAILABLE;
         while let Some(lease) = group.choose(&tried) {
             let addr = lease.addr;
-            match self.attempt(lease, request, &upload, idempotent).await {
-                Ok(response) => return (response, Some(addr)),
+            let counted = activity.hold(bytes);
+            match self
+                .attempt(lease, request, &upload, idempotent, counted)
+                .await
+            {
+                Ok(response) => return (closing(response, &upload), Some(addr)),
                 // A target that cannot be reached for the connect timeout has cost enough time.
                 Err(Failure::NotSent(StatusCode::BAD_GATEWAY, returned)) if idempotent => {
                     status = StatusCode::BAD_GATEWAY;
@@ -112,11 +148,11 @@ impl Proxy {
                     tried.push(addr);
                 }
                 Err(Failure::NotSent(failed, _) | Failure::Broken(failed)) => {
-                    return (error(failed), Some(addr));
+                    return (closing(error(failed), &upload), Some(addr));
                 }
             }
         }
-        (error(status), None)
+        (closing(error(status), &upload), None)
     }
 
     /// The request as a target gets it: path and query byte for byte, the fields as in `headers`.
@@ -125,6 +161,7 @@ impl Proxy {
         mut head: request::Parts,
         body: Incoming,
         client: Client,
+        activity: &Arc<Activity>,
     ) -> (Request<RequestBody>, Arc<Upload>) {
         let chunked = !body.is_end_stream() && !head.headers.contains_key(CONTENT_LENGTH);
         head.headers = headers::for_target(&head, client, chunked);
@@ -132,7 +169,7 @@ impl Proxy {
         target.path_and_query = head.uri.into_parts().path_and_query;
         head.uri = Uri::from_parts(target).unwrap_or_default();
         head.version = Version::HTTP_11;
-        let (body, upload) = RequestBody::new(body, self.timeouts.idle);
+        let (body, upload) = RequestBody::new(body, self.timeouts.idle, Arc::clone(activity));
         (Request::from_parts(head, body), upload)
     }
 
@@ -143,6 +180,7 @@ impl Proxy {
         mut request: Request<RequestBody>,
         upload: &Upload,
         idempotent: bool,
+        counted: Hold,
     ) -> Result<Response<ResponseBody>, Failure> {
         let mut closed = std::pin::pin!(lease.closed());
         loop {
@@ -163,7 +201,7 @@ impl Proxy {
                 () = &mut closed => return Err(Failure::Broken(StatusCode::BAD_GATEWAY)),
             };
             let mut failed = match answer {
-                Ok(response) => return self.pass_on(response, lease, sender),
+                Ok(response) => return self.pass_on(response, lease, sender, counted).await,
                 Err(failed) => failed,
             };
             match failed.take_message() {
@@ -189,18 +227,19 @@ impl Proxy {
         };
         let (sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_header_size(RESPONSE_HEAD_BYTES_MAX)
-            .handshake(TokioIo::new(stream))
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .handshake(TokioIo::new(TargetSocket::new(stream)))
             .await
             .map_err(|_| StatusCode::BAD_GATEWAY)?;
         let closed = target.closed();
-        tokio::spawn(async move {
+        let driver = tokio::spawn(async move {
             tokio::select! {
                 // Whoever waits for an answer learns of the failure; an idle connection may end.
                 _ = connection => {}
                 () = closed => {}
             }
         });
-        Ok(sender)
+        Ok(Sender::new(sender, driver.abort_handle()))
     }
 
     /// Completes when neither side has sent anything for the idle timeout, with the status for it.
@@ -215,11 +254,12 @@ impl Proxy {
     }
 
     /// A target's answer as the client gets it.
-    fn pass_on(
+    async fn pass_on(
         &self,
         response: Response<Incoming>,
         lease: Lease,
         sender: Sender,
+        counted: Hold,
     ) -> Result<Response<ResponseBody>, Failure> {
         let (mut head, body) = response.into_parts();
         // Nobody can have asked for another protocol: `Upgrade` stays behind. (The ALB passes
@@ -232,10 +272,11 @@ impl Proxy {
         };
         head.headers = headers;
         head.version = Version::HTTP_11;
-        Ok(Response::from_parts(
-            head,
-            ResponseBody::from_target(body, self.timeouts.idle, lease, sender),
-        ))
+        let body = ResponseBody::from_target(body, self.timeouts.idle, lease, sender, counted);
+        match body.await {
+            Ok(body) => Ok(Response::from_parts(head, body)),
+            Err(_) => Err(Failure::Broken(StatusCode::BAD_GATEWAY)),
+        }
     }
 }
 
@@ -253,32 +294,4 @@ fn blame(upload: &Upload, status: StatusCode) -> StatusCode {
         ClientSide::Awaited if status == StatusCode::GATEWAY_TIMEOUT => StatusCode::REQUEST_TIMEOUT,
         ClientSide::Awaited | ClientSide::Sending => status,
     }
-}
-
-fn fixed(response: &FixedResponse) -> Response<ResponseBody> {
-    own(
-        response.status,
-        response.content_type,
-        response.body.clone(),
-    )
-}
-
-/// The page the ALB sends for its own errors.
-fn error(status: StatusCode) -> Response<ResponseBody> {
-    let code = status.as_u16();
-    let reason = status.canonical_reason().unwrap_or_default();
-    let page = format!(
-        "<html>\r\n<head><title>{code} {reason}</title></head>\r\n<body>\r\n<center><h1>{code} {reason}</h1></center>\r\n</body>\r\n</html>\r\n"
-    );
-    own(status, "text/html", page.into())
-}
-
-/// An answer of the load balancer's own; the field `Server` tells it from a target's.
-fn own(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::own(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(SERVER, HeaderValue::from_static("local-alb"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

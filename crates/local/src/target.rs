@@ -2,22 +2,59 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::body::RequestBody;
 use crate::health::{Health, HealthCheck, HealthState};
 
-/// A connection to a target that no request is using.
-pub type Sender = SendRequest<RequestBody>;
+/// An open connection to a target. Dropped, it is closed, also where the target does not take what is
+/// still to be sent.
+pub struct Sender {
+    requests: SendRequest<RequestBody>,
+    driver: AbortHandle,
+}
+
+impl Sender {
+    /// The connection that `driver` drives.
+    #[must_use]
+    pub fn new(requests: SendRequest<RequestBody>, driver: AbortHandle) -> Self {
+        Self { requests, driver }
+    }
+}
+
+impl Deref for Sender {
+    type Target = SendRequest<RequestBody>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.requests
+    }
+}
+
+impl DerefMut for Sender {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.requests
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
 
 /// An idle connection is closed after this time (the ALB's idle timeout).
 const IDLE_MAX: Duration = Duration::from_mins(1);
+
+/// Idle connections that are kept; one more closes the one that was used longest ago.
+const IDLE_CONNECTIONS_MAX: usize = 64;
 
 /// Where a registered target stands, in the ALB's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -138,6 +175,9 @@ impl Target {
     pub(crate) fn put_idle(&self, sender: Sender) {
         let mut inner = self.inner();
         if !inner.draining && sender.is_ready() {
+            if inner.idle.len() >= IDLE_CONNECTIONS_MAX {
+                inner.idle.pop_front();
+            }
             inner.idle.push_back((sender, Instant::now()));
         }
     }
@@ -165,7 +205,7 @@ impl Lease {
     }
 }
 
-impl std::ops::Deref for Lease {
+impl Deref for Lease {
     type Target = Arc<Target>;
 
     fn deref(&self) -> &Arc<Target> {

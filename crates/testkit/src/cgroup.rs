@@ -86,7 +86,8 @@ impl Cgroup {
     }
 
     /// The file that a process writes its number to, to get in.
-    pub(crate) fn entrance(&self) -> PathBuf {
+    #[must_use]
+    pub fn entrance(&self) -> PathBuf {
         self.file("cgroup.procs")
     }
 

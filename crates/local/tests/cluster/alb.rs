@@ -11,7 +11,7 @@ use crate::support::cluster::{Cluster, Setup};
 use crate::support::{kill, text};
 
 /// A stand-in on its own, and its port.
-async fn stand_in(setup: &Setup) -> (Child, u16) {
+pub async fn stand_in(setup: &Setup) -> (Child, u16) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-stand-in"))
         .args(["--host", "127.0.0.1", "--port", "0", "--db"])
         .arg(setup.root.path().join("services/users/db.json"))

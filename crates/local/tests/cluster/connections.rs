@@ -55,7 +55,7 @@ async fn thousands_of_idle_connections_cost_only_themselves() {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).unwrap();
 
-    let cluster = Setup::new().start().await;
+    let cluster = Setup::new().arg("--max-connections=6000").start().await;
     let load = Load::start(cluster.addr, "/api/users/1", 2);
     load.more(100).await;
     let before = descriptors(cluster.pid());

@@ -11,6 +11,7 @@ mod connections;
 mod control;
 mod ends;
 mod faults;
+mod memory;
 mod refusals;
 mod services;
 mod view;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use local::connections::Limits;
 use local::event::Events;
 use local::health::HealthCheck;
 use local::listener::Listener;
@@ -50,6 +51,7 @@ pub async fn start(target: SocketAddr) -> SocketAddr {
     tokio::spawn(server::serve(
         listener,
         Arc::new(proxy),
+        Limits::default(),
         CancellationToken::new(),
         IDLE,
     ));

@@ -106,13 +106,14 @@ async fn a_client_that_stops_within_its_body_is_a_408_and_not_the_targets_fault(
 #[tokio::test]
 async fn a_client_without_a_request_is_left_after_the_idle_timeout() {
     let alb = alb(&[], TIMEOUTS).await;
-    for bytes in [
-        &b""[..],
-        b"GET / HTTP/1.1\r\nHost: fo",
-        b"GET / HTTP/1.1\r\nHost: forum\r\n\r\n",
+    for (bytes, expected) in [
+        (&b""[..], "none"),
+        (b"GET / HTTP/1.1\r\nHost: fo", "408"),
+        (b"GET / HTTP/1.1\r\nHost: forum\r\n\r\n", "200"),
     ] {
         let start = Instant::now();
-        raw(alb.addr, bytes).await;
+        let answer = raw(alb.addr, bytes).await;
+        assert_eq!(status(&answer), expected, "{answer}");
         assert!(start.elapsed() >= TIMEOUTS.idle, "{:?}", start.elapsed());
     }
 }

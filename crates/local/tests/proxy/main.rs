@@ -5,7 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broken;
 mod clients;
+mod early;
 mod messages;
 mod targets;
 
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use local::connections::Limits;
 use local::event::Events;
 use local::health::HealthCheck;
 use local::listener::Listener;
@@ -84,6 +87,7 @@ async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
     let serving = tokio::spawn(server::serve(
         listener,
         Arc::new(proxy),
+        Limits::default(),
         stop.clone(),
         PATIENT.idle,
     ));

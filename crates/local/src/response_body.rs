@@ -1,0 +1,233 @@
+//! The body of an answer to a client: the load balancer's own, or a target's.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::access::Access;
+use crate::body::{BodyError, Piece, Timed};
+use crate::connections::{Answering, Hold};
+use crate::target::{Lease, Sender};
+
+/// The body of an answer to a client.
+pub struct ResponseBody {
+    source: Source,
+    /// Whether nothing but the end of the connection tells the client where the answer ends.
+    ends_with_connection: bool,
+    /// Written when the answer is over, one way or the other.
+    access: Option<Access>,
+    /// Tells the client's connection that an answer is under way.
+    answering: Option<Answering>,
+}
+
+enum Source {
+    /// The load balancer's own.
+    Own(Full<Bytes>),
+    /// A target's.
+    Target(FromTarget),
+}
+
+struct FromTarget {
+    body: Timed,
+    /// What came with the head.
+    first: Option<Frame<Bytes>>,
+    /// Why it broke off. Told when what came before has been handed to the client's socket: hyper
+    /// drops what it has not sent when a body fails.
+    failed: Option<BodyError>,
+    /// Keeps the target from being `unused`.
+    lease: Lease,
+    /// The connection it comes over; the next request may have it afterwards.
+    sender: Option<Sender>,
+    /// How long the connection may take to be ready for it.
+    patience: Duration,
+    _held: Hold,
+}
+
+impl FromTarget {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        if let Some(failed) = self.failed.take() {
+            return Poll::Ready(Some(Err(failed)));
+        }
+        match ready!(self.body.poll_frame(cx)) {
+            Some(Err(error)) => {
+                self.failed = Some(error);
+                // While this is pending, hyper sends what it has.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.failed.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.body.size_hint();
+        let first = self.first.as_ref().and_then(Frame::data_ref);
+        let first = first.map_or(0, |data| data.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + first);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + first);
+        }
+        hint
+    }
+}
+
+impl ResponseBody {
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            ends_with_connection: false,
+            access: None,
+            answering: None,
+        }
+    }
+
+    /// An answer that the load balancer gives by itself.
+    pub fn own(bytes: Bytes) -> Self {
+        Self::new(Source::Own(Full::new(bytes)))
+    }
+
+    /// A target's answer, whose connection holds this much.
+    ///
+    /// # Errors
+    /// When what came with the head is no body: nothing of the answer has been sent yet.
+    pub async fn from_target(
+        body: Incoming,
+        idle_timeout: Duration,
+        lease: Lease,
+        sender: Sender,
+        held: Hold,
+    ) -> Result<Self, BodyError> {
+        let mut body = Timed::new(body, idle_timeout);
+        let arrived = std::future::poll_fn(|cx| Poll::Ready(body.poll_frame(cx))).await;
+        let first = match arrived {
+            Poll::Ready(Some(Err(error))) => return Err(error),
+            Poll::Ready(Some(Ok(first))) => Some(first),
+            Poll::Ready(None) | Poll::Pending => None,
+        };
+        Ok(Self::new(Source::Target(FromTarget {
+            body,
+            first,
+            failed: None,
+            lease,
+            sender: Some(sender),
+            patience: idle_timeout,
+            _held: held,
+        })))
+    }
+
+    /// Has the access log written when this answer is over.
+    pub fn logged(&mut self, access: Option<Access>) {
+        self.access = access;
+    }
+
+    /// Has `answering` end with this answer.
+    pub fn keeps(&mut self, answering: Answering) {
+        self.answering = Some(answering);
+    }
+
+    /// Nothing but the end of the connection tells the client where this answer ends.
+    pub fn ends_with_connection(&mut self) {
+        self.ends_with_connection = true;
+    }
+
+    fn finished(&mut self) {
+        if let Some(access) = &mut self.access {
+            access.complete();
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Piece;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
+        let frame = ready!(match &mut self.source {
+            Source::Own(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Source::Target(body) => body.poll_frame(cx),
+        });
+        if frame.is_none() || self.is_end_stream() {
+            self.finished();
+        }
+        if matches!(frame, Some(Err(_)))
+            && self.ends_with_connection
+            && let Some(answering) = &self.answering
+        {
+            answering.cut_off();
+        }
+        let answering = self.answering.as_ref();
+        let piece = |bytes| Piece::new(bytes, answering.map(Answering::activity));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(body) => body.is_end_stream(),
+            Source::Target(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(body) => body.size_hint(),
+            Source::Target(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    /// Gives the connection back. One whose answer was not read to the end is no use: hyper closes
+    /// it as soon as the body is gone, and it never becomes ready.
+    fn drop(&mut self) {
+        if self.is_end_stream() {
+            self.finished();
+        }
+        let Source::Target(FromTarget {
+            lease,
+            sender,
+            patience,
+            ..
+        }) = &mut self.source
+        else {
+            return;
+        };
+        let Some(mut sender) = sender.take() else {
+            return;
+        };
+        if sender.is_ready() {
+            lease.put_idle(sender);
+        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let target = Arc::clone(lease);
+            // The rest of a request that was answered early may still be on its way.
+            let patience = *patience;
+            runtime.spawn(async move {
+                if matches!(timeout(patience, sender.ready()).await, Ok(Ok(()))) {
+                    target.put_idle(sender);
+                }
+            });
+        }
+    }
+}

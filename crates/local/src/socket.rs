@@ -1,0 +1,224 @@
+//! The sockets towards clients and targets, as hyper uses them.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::connections::{Activity, Hold};
+
+/// Bytes of one read. hyper begins with a buffer of 8 KiB for each connection, and with a larger one
+/// whenever a read has filled it: this never does.
+const READ_BYTES_MAX: usize = 8 * 1024 - 1;
+
+fn poll_read(
+    tcp: &mut TcpStream,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<usize>> {
+    let part = buf.remaining().min(READ_BYTES_MAX);
+    let mut part = ReadBuf::new(buf.initialize_unfilled_to(part));
+    ready!(Pin::new(tcp).poll_read(cx, &mut part))?;
+    let bytes = part.filled().len();
+    buf.advance(bytes);
+    Poll::Ready(Ok(bytes))
+}
+
+/// A client's connection on which a write may wait for the idle timeout, no longer: a client that
+/// does not read is a client that left.
+pub struct ClientSocket {
+    tcp: TcpStream,
+    activity: Arc<Activity>,
+    /// The longest head so far: hyper keeps the buffer for it as long as the connection.
+    heads: Hold,
+    idle_timeout: Duration,
+    idle: Option<Pin<Box<Sleep>>>,
+    /// Whether the client has sent its last byte, or left.
+    over: bool,
+}
+
+impl ClientSocket {
+    /// The socket of the connection that does this.
+    #[must_use]
+    pub fn new(tcp: TcpStream, activity: Arc<Activity>, idle_timeout: Duration) -> Self {
+        Self {
+            tcp,
+            heads: activity.hold(0),
+            activity,
+            idle_timeout,
+            idle: None,
+            over: false,
+        }
+    }
+
+    /// The bare socket, unless the client has left.
+    #[must_use]
+    pub fn into_open(self) -> Option<TcpStream> {
+        (!self.over).then_some(self.tcp)
+    }
+
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(_)) => {
+                self.idle = None;
+                self.activity.sent();
+                return written;
+            }
+            Poll::Ready(Err(_)) => {
+                self.over = true;
+                return written;
+            }
+            Poll::Pending => self.activity.blocked(),
+        }
+        let idle_timeout = self.idle_timeout;
+        let idle = self
+            .idle
+            .get_or_insert_with(|| Box::pin(sleep(idle_timeout)));
+        ready!(idle.as_mut().poll(cx));
+        self.over = true;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for ClientSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(poll_read(&mut self.tcp, cx, buf));
+        match read {
+            Ok(bytes @ 1..) => {
+                let head = self.activity.received(bytes);
+                // Growing, a buffer doubles.
+                self.heads.grow_to(head.saturating_sub(READ_BYTES_MAX) * 2);
+            }
+            Ok(0) | Err(_) => self.over = true,
+        }
+        Poll::Ready(read.map(drop))
+    }
+}
+
+impl AsyncWrite for ClientSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.wrote(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        self.wrote(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+/// A connection to a target. A target may answer before it has read the request, and then close:
+/// what cannot be sent any more is dropped, and what it said before is still read.
+pub struct TargetSocket {
+    tcp: TcpStream,
+    deaf: bool,
+}
+
+impl TargetSocket {
+    /// The socket of an open connection.
+    #[must_use]
+    pub fn new(tcp: TcpStream) -> Self {
+        Self { tcp, deaf: false }
+    }
+
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        offered: usize,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Err(error))
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                self.deaf = true;
+                Poll::Ready(Ok(offered))
+            }
+            written => written,
+        }
+    }
+}
+
+impl AsyncRead for TargetSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        poll_read(&mut self.tcp, cx, buf).map_ok(drop)
+    }
+}
+
+impl AsyncWrite for TargetSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.wrote(written, buf.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let offered = bufs.iter().map(|buf| buf.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(offered));
+        }
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        self.wrote(written, offered)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
