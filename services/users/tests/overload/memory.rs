@@ -108,6 +108,11 @@ fn attack(attack: &Attack, group: Option<&Cgroup>) {
         stop.store(true, Relaxed);
         met
     });
+    assert_eq!(
+        group.map_or(0, Cgroup::kills),
+        0,
+        "killed for want of memory"
+    );
     println!(
         "{} answers, turned away {} times, at most {:?} without an answer; peak {} KiB, {:?} KiB \
          with the system's",
@@ -119,7 +124,6 @@ fn attack(attack: &Attack, group: Option<&Cgroup>) {
     );
     assert!(met.longest_wait < LIVENESS, "{:?}", met.longest_wait);
     assert!(task.memory_peak_bytes() < MEMORY_BYTES);
-    assert_eq!(group.map_or(0, Cgroup::kills), 0);
     assert_eq!(task.get("/api/users/1").status, 200);
 }
 
