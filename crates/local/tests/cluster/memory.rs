@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use testkit::Cgroup;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -82,7 +82,10 @@ async fn others(addr: SocketAddr, path: &str, target_hangs: bool) {
 
 /// A client that sends what is taken within a moment, and stays.
 async fn client(addr: SocketAddr, bytes: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    // So that answers soon wait.
+    socket.set_recv_buffer_size(8 * 1024).unwrap();
+    let mut stream = socket.connect(addr).await.unwrap();
     // The load balancer may close it for another one.
     let _ = timeout(Duration::from_millis(200), stream.write_all(bytes)).await;
     stream
@@ -142,14 +145,14 @@ async fn many_fields_of_requests_under_way_fit() {
 #[tokio::test]
 #[ignore = "needs root: puts the load balancer into a memory cgroup"]
 async fn pipelined_requests_with_unread_answers_fit() {
-    attack(|| get_request("/nothing", "").repeat(4_000), false).await;
+    attack(|| get_request("/nothing", "").repeat(1_000), false).await;
 }
 
 #[tokio::test]
 #[ignore = "needs root: puts the load balancer into a memory cgroup"]
 async fn unread_answers_of_targets_fit() {
     attack(
-        || get_request("/api/users/big?20000000", "").repeat(4_000),
+        || get_request("/api/users/big?20000000", "").repeat(1_000),
         false,
     )
     .await;
@@ -158,7 +161,7 @@ async fn unread_answers_of_targets_fit() {
 #[tokio::test]
 #[ignore = "needs root: puts the load balancer into a memory cgroup"]
 async fn requests_that_are_never_answered_fit() {
-    attack(|| get_request("/api/users/hang", "").repeat(4_000), true).await;
+    attack(|| get_request("/api/users/hang", "").repeat(1_000), true).await;
 }
 
 #[tokio::test]
@@ -195,7 +198,7 @@ async fn half_bodies_fit_and_make_room() {
     attack(
         || {
             let head = "POST /api/users/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n";
-            [head.as_bytes(), &b"x".repeat(4_000)].concat()
+            [head.as_bytes(), &b"x".repeat(1_000)].concat()
         },
         false,
     )
