@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use common::Model;
 
-use crate::{error::OpenError, state::State};
+use crate::{error::OpenError, memory::state::State};
 
 /// How many times as large as the list of all records its file may be: it may
 /// have white space, and other collections. What is larger is not even read.

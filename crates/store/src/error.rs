@@ -7,8 +7,6 @@ use std::{
 
 use common::MemberError;
 
-pub use crate::journal::JournalError;
-
 /// Why a collection cannot be opened. Nothing on disk was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -96,6 +94,28 @@ pub enum OpenError {
         /// What is wrong, and where.
         fault: DocumentError,
     },
+}
+
+/// What is wrong with a journal, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("byte {offset}: {detail}")]
+pub struct JournalError {
+    /// Offset of the line, in bytes from the beginning of the file.
+    pub offset: usize,
+    /// What is wrong there.
+    pub detail: String,
+    /// Bytes that the file had before its end was cut off; `None` when it was not.
+    pub cut_from: Option<u64>,
+}
+
+impl JournalError {
+    pub(crate) fn new(offset: usize, detail: impl Into<String>) -> Self {
+        Self {
+            offset,
+            detail: detail.into(),
+            cut_from: None,
+        }
+    }
 }
 
 /// What else there is to do about a damaged journal.

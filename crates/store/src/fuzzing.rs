@@ -4,11 +4,11 @@ use common::{Model, Post, Timestamp, User};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    batch::{Operation, Precondition, Written},
-    document::Document,
-    journal::{Change, Journal},
+    document::text::Document,
+    journal::file::entry::Journal,
     json,
     round_trip::{self, Files},
+    write::{Change, Operation, Precondition, Written},
 };
 
 /// Any bytes as a `db.json`: refused, or the same after writing and reading again,

@@ -16,6 +16,9 @@ use serde_json::{Map, Number, Value, map::Entry};
 
 use crate::error::DocumentError;
 
+/// A JSON object whose members keep their order.
+pub type Object = Map<String, Value>;
+
 /// What names begin with that have a meaning of their own in `serde_json`.
 const RESERVED: &str = "$serde_json::private::";
 

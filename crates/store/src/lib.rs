@@ -5,63 +5,33 @@
 //! lists are streamed from the same bytes. Knows no HTTP.
 #![doc = include_str!("../PROOF.md")]
 
-mod answers;
-mod base_file;
 mod batch;
 mod bound;
-mod coherence;
-#[cfg(test)]
-mod crashes;
-#[cfg(test)]
-mod damage;
 mod digest;
-mod disk;
 mod document;
-mod edit;
 mod error;
-mod failure;
-#[cfg(test)]
-mod foreign;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod index;
-#[cfg(test)]
-mod isolation;
 mod journal;
-mod journal_writer;
 pub mod json;
-mod list;
-mod lock;
-mod merge;
-mod minify;
-#[cfg(test)]
-mod model;
-mod mount;
-mod page;
-mod pages;
-mod record;
-mod recovery;
+mod memory;
+mod query;
 #[cfg(any(test, fuzzing))]
 mod round_trip;
-mod rows;
-mod same;
-#[cfg(test)]
-mod simulated;
-#[cfg(test)]
-mod soundness;
-mod state;
+mod rules;
 mod store;
-mod times;
-mod verify;
-mod writer;
+#[cfg(test)]
+mod tests;
+mod write;
 
-pub use batch::{Precondition, Versions};
 pub use digest::Digest;
-pub use edit::Object;
 pub use error::{DocumentError, JournalError, OpenError, WriteError};
-pub use list::{Filter, Frames, List, Query};
-pub use lock::WriteLock;
-pub use mount::mount_point;
-pub use state::Record;
+pub use journal::file::lock::WriteLock;
+pub use journal::file::mount::mount_point;
+pub use journal::file::verify::{Findings, JournalFindings, verify};
+pub use json::Object;
+pub use memory::list::{Frames, List};
+pub use memory::state::Record;
+pub use query::{Filter, Query};
 pub use store::{Status, Store};
-pub use verify::{Findings, JournalFindings, verify};
+pub use write::{Precondition, Versions};

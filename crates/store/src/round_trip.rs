@@ -4,13 +4,16 @@
 use common::{Model, Timestamp};
 
 use crate::{
-    batch::{Batch, Operation, Written},
+    batch::Batch,
     digest::Digest,
-    document::Document,
+    document::text::Document,
     error::WriteError,
-    journal::{Change, Header, Journal, Line, length_for, line_at},
-    recovery::apply,
-    state::State,
+    journal::file::{
+        entry::{Header, Journal, Line, length_for, line_at},
+        recovery::apply,
+    },
+    memory::state::State,
+    write::{Change, Operation, Written},
 };
 
 /// A collection with its `db.json` and the journal of what was written since.
@@ -93,7 +96,7 @@ impl<M: Model> Files<M> {
         );
         let mut document = Document::parse(&self.base).expect("it was read before");
         for batch in journal.batches {
-            if let crate::journal::Batch::Changes { changes, .. } = batch {
+            if let crate::journal::file::entry::Batch::Changes { changes, .. } = batch {
                 for change in changes {
                     apply(&mut document, change)?;
                 }

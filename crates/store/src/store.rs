@@ -16,16 +16,18 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    batch::{Operation, Precondition, Written},
     bound,
-    disk::{Disk, FileSystem},
-    edit::Object,
     error::{OpenError, WriteError},
-    list::{List, Query},
-    lock::WriteLock,
-    recovery::look,
-    state::Record,
-    writer::{Message, Shared, Writer},
+    journal::file::{
+        disk::{Disk, FileSystem},
+        lock::WriteLock,
+        recovery::look,
+        writer::{Message, Shared, Writer},
+    },
+    json::Object,
+    memory::{list::List, state::Record},
+    query::Query,
+    write::{Operation, Precondition, Written},
 };
 
 /// A collection of records, loaded from a `db.json`. Clones share it.

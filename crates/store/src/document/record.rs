@@ -1,0 +1,170 @@
+//! The text of one record, as a file or a journal holds it.
+
+use common::{Id, Model};
+use serde::Deserialize;
+
+use crate::{
+    document::minify::minify,
+    error::{DocumentError, json_detail},
+    json,
+    rules::edit::SET_BY_SERVER,
+};
+
+/// Bytes that one record may have, without white space.
+pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Why a text is no record.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// What `serde_json` found, and where.
+    Json(serde_json::Error),
+    /// What was expected of the record as a whole.
+    Whole(String),
+}
+
+/// Reads a record and leaves its text without white space in `compact`. Whatever
+/// is stored was read by this: at a start, from the journal, and before a write
+/// is decided. So what one of them takes the others take too.
+///
+/// # Errors
+/// When the text is not a record, or says something that would be lost.
+pub(crate) fn read<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<M, Fault> {
+    if !text.starts_with('{') {
+        return Err(Fault::Whole(format!(
+            "expected a {} (an object)",
+            M::SINGULAR
+        )));
+    }
+    let record: M = serde_json::from_str(text)?;
+    let (mut names_id, mut unknown) = (false, false);
+    compact.clear();
+    let levels = minify(text, compact, |name| {
+        names_id |= name == b"id";
+        unknown |= !is_own::<M>(name);
+    });
+    let levels = levels.map_err(|too_deep| Fault::Whole(too_deep.to_string()))?;
+    check_size(compact)?;
+    if unknown || levels > 1 {
+        // The model passes over what it does not know, even if a member is named
+        // twice in it or a text is half a surrogate pair.
+        let value = json::read_stored(text)?;
+        names_id |= value.get("id").is_some();
+    }
+    if names_id && record.id().is_none() {
+        let expected = format!("expected an id, an integer from 1 to {}", Id::<M>::MAX);
+        return Err(Fault::Whole(expected));
+    }
+    Ok(record)
+}
+
+/// Whether a record may have as many bytes as `compact`, which is without white space.
+///
+/// # Errors
+/// When it has more.
+pub(crate) fn check_size(compact: &[u8]) -> Result<(), Fault> {
+    if compact.len() > RECORD_BYTES_MAX {
+        let expected = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
+        return Err(Fault::Whole(expected));
+    }
+    Ok(())
+}
+
+/// Whether a member of this name is one that the model reads.
+fn is_own<M: Model>(name: &[u8]) -> bool {
+    let members = M::MEMBERS.iter().map(|member| member.name);
+    let mut own = SET_BY_SERVER.into_iter().chain(members);
+    own.any(|own| own.as_bytes() == name)
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl Fault {
+    /// This fault of the record that begins at `offset` of a `db.json`.
+    pub fn at(self, text: &[u8], offset: usize) -> DocumentError {
+        match self {
+            Self::Json(error) => DocumentError::json(text, offset, &error),
+            Self::Whole(detail) => DocumentError::at(text, offset, detail),
+        }
+    }
+
+    /// This fault of the record with this text, which is on one line.
+    pub fn of_record<M: Model>(self, text: &str) -> String {
+        #[derive(Deserialize)]
+        struct Identified {
+            id: u64,
+        }
+        let detail = match self {
+            Self::Json(error) => {
+                format!("{} at its byte {}", json_detail(&error), error.column())
+            }
+            Self::Whole(detail) => detail,
+        };
+        match serde_json::from_str::<Identified>(text) {
+            Ok(Identified { id }) => format!("{} {id} cannot be read: {detail}", M::SINGULAR),
+            Err(_) => format!("a {} cannot be read: {detail}", M::SINGULAR),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::{Post, User};
+
+    use super::*;
+
+    const FINN: &str = r#""id":1,"username":"finn","name":"F","bio":"""#;
+
+    fn refused<M: Model>(text: &str) -> String {
+        let read = read::<M>(text, &mut Vec::new());
+        let fault = read.err().unwrap_or_else(|| panic!("{text} was read"));
+        fault.of_record::<M>(text)
+    }
+
+    #[test]
+    fn what_would_be_lost_is_no_record() {
+        for (member, expected) in [
+            (r#""x":1,"x":2"#, r#"expected "x" only once"#),
+            (
+                r#""x":{"y":[{"z":1,"\u007a":2}]}"#,
+                r#"expected "z" only once"#,
+            ),
+            (r#""na\u006de":"G""#, "duplicate field `name`"),
+            (r#""x":"\ud800""#, "unexpected end of hex escape"),
+            (r#""x":{"\udfff":1}"#, "lone leading surrogate"),
+        ] {
+            let said = refused::<User>(&format!("{{{FINN},{member}}}"));
+            assert!(said.starts_with("user 1 cannot be read: "), "{said}");
+            assert!(said.contains(expected), "{member}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_an_integer_where_there_is_one() {
+        for id in ["null", "0", "1.0", "\"1\"", "9007199254740992"] {
+            for name in ["id", "\\u0069d"] {
+                let said = refused::<Post>(&format!(
+                    r#"{{"{name}":{id},"thread":1,"text":"t","user":1}}"#
+                ));
+                assert!(said.contains("integer"), "{name}, {id}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_records_size_is_that_of_its_text_without_white_space() {
+        let frame = format!(r#"{{{FINN},"x":""}}"#).len();
+        let record = |bytes: usize, space: usize| {
+            let (x, space) = ("x".repeat(bytes - frame), " ".repeat(space));
+            format!(r#"{{{space}{FINN},"x":"{x}"}}"#)
+        };
+        let mut compact = Vec::new();
+        assert!(read::<User>(&record(RECORD_BYTES_MAX, 10), &mut compact).is_ok());
+        assert_eq!(compact.len(), RECORD_BYTES_MAX);
+        let said = refused::<User>(&record(RECORD_BYTES_MAX + 1, 0));
+        assert!(said.ends_with("at most 16777216 bytes"), "{said}");
+    }
+}

@@ -1,0 +1,166 @@
+//! The `db.json` that a writer replaces.
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use common::Model;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{
+    digest::Digest,
+    document::text::Others,
+    journal::file::{
+        append::JournalWriter,
+        disk::{Directory, Disk, DiskFile, Identity, Version},
+        failure::{Failure, early, fatal, foreign},
+        recovery::{beside, journal_path},
+    },
+    memory::state::State,
+};
+
+/// A `db.json`, as the one who may write it knows it.
+pub(crate) struct BaseFile {
+    pub disk: Arc<dyn Disk>,
+    pub path: PathBuf,
+    /// Open for good: syncing it must not depend on there being a descriptor.
+    pub directory: Box<dyn Directory>,
+    /// The file that was read or written; `None` while there is none.
+    pub version: Option<Version>,
+    /// The lock's file, and which one it was when it was locked.
+    pub lock: Option<(PathBuf, Identity)>,
+}
+
+impl BaseFile {
+    /// Whether the file is the one that is known, and the right to write it is still held.
+    ///
+    /// # Errors
+    /// When it is not, and when the disk does not say.
+    pub fn check(&self) -> Result<(), Failure> {
+        let Self { disk, path, .. } = self;
+        if disk.version(path).map_err(early(path))? != self.version {
+            let what =
+                "was changed by someone else; restart this service to serve what it says now";
+            return Err(foreign(path, what));
+        }
+        self.check_lock()
+    }
+
+    /// Whether the right to write is still held. Whoever takes it without that
+    /// the lock was released has removed or replaced its file first.
+    ///
+    /// # Errors
+    /// As [`BaseFile::check`].
+    pub fn check_lock(&self) -> Result<(), Failure> {
+        let Some((path, locked)) = &self.lock else {
+            return Ok(());
+        };
+        let what = match self.disk.identity(path).map_err(early(path))? {
+            Some(found) if found == *locked => return Ok(()),
+            Some(_) => "was replaced",
+            None => "was removed",
+        };
+        let remedy = "so that another process may write this collection; \
+             stop all that do, and start one";
+        Err(foreign(path, format!("{what}, {remedy}")))
+    }
+
+    /// Writes `db.json` anew: durable when this returns, and whole at every
+    /// instant before. `journal`, if there is one, learns of it first.
+    ///
+    /// # Errors
+    /// Whatever the disk says. `db.json` is then the old or the new one.
+    pub fn replace<M: Model>(
+        &mut self,
+        state: &State<M>,
+        others: &Others,
+        journal: Option<&mut JournalWriter>,
+    ) -> Result<Digest, Failure> {
+        let Self { disk, path, .. } = self;
+        let new = beside(path, ".new");
+        let mut out = BufWriter::with_capacity(
+            256 * 1024,
+            Appender {
+                file: disk.create(&new, path).map_err(early(&new))?,
+                offset: 0,
+                digest: Xxh3::new(),
+            },
+        );
+        others
+            .write(state, &mut out)
+            .and_then(|()| out.flush())
+            .map_err(fatal(&new))?;
+        let Appender {
+            mut file, digest, ..
+        } = out.into_parts().0;
+        file.sync().map_err(fatal(&new))?;
+        let digest = Digest::from(digest.digest128());
+        // Of the new file, and before it has its name: behind that, it could be
+        // somebody else's version.
+        let version = disk.version(&new).map_err(early(&new))?;
+        if let Some(journal) = journal {
+            let at = journal_path(path);
+            journal.checkpoint(digest).map_err(fatal(&at))?;
+        }
+        self.check()?;
+        let Self { disk, path, .. } = self;
+        disk.rename(&new, path).map_err(fatal(path))?;
+        self.directory.sync().map_err(fatal(path))?;
+        self.version = version;
+        Ok(digest)
+    }
+
+    /// Puts an empty journal in the place of the one there is. `base` is the
+    /// digest of this `db.json`.
+    ///
+    /// # Errors
+    /// Whatever the disk says. After an early failure the journal that there was
+    /// may be written on: it says what of it is in `db.json`.
+    pub fn begin_journal(&self, collection: &str, base: Digest) -> Result<JournalWriter, Failure> {
+        JournalWriter::create(&*self.disk, &*self.directory, &self.path, collection, base)
+    }
+
+    /// Bytes of the file.
+    pub fn bytes(&self) -> u64 {
+        self.version.map_or(0, |version| version.bytes)
+    }
+}
+
+/// Makes durable what was read: it may only be in the system's memory, where a
+/// process that was killed, or the one who put the file there, has left it.
+///
+/// # Errors
+/// What the disk says.
+pub(crate) fn settle(
+    disk: &dyn Disk,
+    path: &Path,
+    directory: &dyn Directory,
+    exists: bool,
+) -> Result<(), Failure> {
+    if exists {
+        disk.sync(path).map_err(fatal(path))?;
+    }
+    directory.sync().map_err(fatal(path))
+}
+
+/// Appends to a file of the disk, and digests what it appends.
+struct Appender {
+    file: Box<dyn DiskFile>,
+    offset: u64,
+    digest: Xxh3,
+}
+
+impl Write for Appender {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(self.offset, bytes)?;
+        self.offset += bytes.len() as u64;
+        self.digest.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! One writer per file.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::OpenError,
+    journal::file::{
+        disk::{Identity, NO_LINK, directory_of},
+        mount::mount_point,
+        recovery::beside,
+    },
+};
+
+/// The right to write a `db.json`, held by one process as long as this lives.
+#[derive(Debug)]
+pub struct WriteLock {
+    path: PathBuf,
+    /// The file that is locked.
+    at: PathBuf,
+    identity: Identity,
+    _file: File,
+}
+
+impl WriteLock {
+    /// Takes the right to write the file at `path`, which need not exist yet.
+    ///
+    /// # Errors
+    /// When another process has it, and when the file cannot be written or replaced.
+    pub fn take(path: &Path) -> Result<Self, OpenError> {
+        let path = real_path(path)?;
+        if mount_point(&path).is_ok_and(|mount| mount == path) {
+            return Err(OpenError::SingleFileMount { path });
+        }
+        // Not db.json itself: that is replaced by a new file with every checkpoint.
+        let at = beside(&path, ".lock");
+        let opened = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .custom_flags(NO_LINK)
+            .open(&at);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                return Err(OpenError::ReadOnlyFileSystem { path });
+            }
+            Err(cause) => return Err(OpenError::Write { path: at, cause }),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path }),
+            Err(TryLockError::Error(cause)) => return Err(OpenError::Write { path: at, cause }),
+        }
+        match file.metadata() {
+            Ok(metadata) => Ok(Self {
+                path,
+                at,
+                identity: Identity::of(&metadata),
+                _file: file,
+            }),
+            Err(cause) => Err(OpenError::Write { path: at, cause }),
+        }
+    }
+
+    /// The file that is locked, and which one it is.
+    pub(crate) fn file(&self) -> (PathBuf, Identity) {
+        (self.at.clone(), self.identity)
+    }
+
+    /// The file, without links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The file itself, so that a link to it is not what gets replaced.
+fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
+    let read = |cause| OpenError::Read {
+        path: path.to_owned(),
+        cause,
+    };
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let directory = directory_of(path).canonicalize().map_err(read)?;
+            Ok(directory.join(path.file_name().ok_or(error).map_err(read)?))
+        }
+        found => found.map_err(read),
+    }
+}

@@ -1,0 +1,3 @@
+//! Where what has changed is made durable.
+
+pub(crate) mod file;

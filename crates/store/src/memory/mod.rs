@@ -1,0 +1,8 @@
+//! The collection in memory: pages of ready JSON, indexes over them, and lists.
+
+pub(crate) mod index;
+pub(crate) mod list;
+pub(crate) mod page;
+pub(crate) mod pages;
+pub(crate) mod rows;
+pub(crate) mod state;

@@ -1,0 +1,284 @@
+//! All records of a collection, in id order.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::memory::page::{Page, PageBuilder};
+
+/// Where a record lies: its page, and its slot in there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub page: usize,
+    pub slot: usize,
+}
+
+/// The pages of a collection. Cloning copies two words a page, no record.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pages {
+    /// Each page's first id, apart from the pages so that a search touches little memory.
+    first_ids: Vec<u64>,
+    pages: Vec<Arc<Page>>,
+}
+
+impl Pages {
+    /// Appends a page whose ids are above all others.
+    pub fn extend(&mut self, page: Option<Page>) {
+        self.first_ids.extend(page.as_ref().map(Page::first_id));
+        self.pages.extend(page.map(Arc::new));
+    }
+
+    pub fn page(&self, page: usize) -> Option<&Arc<Page>> {
+        self.pages.get(page)
+    }
+
+    pub fn find(&self, id: u64) -> Option<Place> {
+        let page = self.home(id)?;
+        let slot = self.pages[page].slot(id).ok()?;
+        Some(Place { page, slot })
+    }
+
+    /// The page that holds `id` or would: the last one that begins at or before it.
+    fn home(&self, id: u64) -> Option<usize> {
+        self.first_ids
+            .partition_point(|first| *first <= id)
+            .checked_sub(1)
+    }
+
+    pub fn record(&self, place: Place) -> &[u8] {
+        self.pages[place.page].record(place.slot)
+    }
+
+    pub fn share(&self, place: Place) -> Bytes {
+        self.pages[place.page].share(place.slot)
+    }
+
+    pub fn id(&self, place: Place) -> u64 {
+        self.pages[place.page].id(place.slot)
+    }
+
+    pub fn first(&self) -> Option<Place> {
+        self.first_of(0)
+    }
+
+    /// The first record of a page.
+    pub fn first_of(&self, page: usize) -> Option<Place> {
+        (page < self.pages.len()).then_some(Place { page, slot: 0 })
+    }
+
+    /// How many records there are from `place` on, counted up to `most`.
+    pub fn count_from(&self, place: Place, descending: bool, most: usize) -> usize {
+        let Place { page, slot } = place;
+        let length = |page: &Arc<Page>| page.len();
+        let (mut count, others) = if descending {
+            (slot + 1, &self.pages[..page])
+        } else {
+            (length(&self.pages[page]) - slot, &self.pages[page + 1..])
+        };
+        for at in 0..others.len() {
+            if count >= most {
+                break;
+            }
+            count += length(
+                &others[if descending {
+                    others.len() - 1 - at
+                } else {
+                    at
+                }],
+            );
+        }
+        count.min(most)
+    }
+
+    pub fn last(&self) -> Option<Place> {
+        self.before(u64::MAX)
+    }
+
+    /// The first record whose id is above `id`.
+    pub fn after(&self, id: u64) -> Option<Place> {
+        let page = self.home(id).unwrap_or(0);
+        let slot = self.pages.get(page)?.slot(id);
+        self.place(page, slot.map_or_else(|slot| slot, |slot| slot + 1))
+    }
+
+    /// The last record whose id is below `id`.
+    pub fn before(&self, id: u64) -> Option<Place> {
+        let page = self.home(id.checked_sub(1)?)?;
+        let slot = self.pages[page].slot(id);
+        let slot = slot.unwrap_or_else(|slot| slot).checked_sub(1)?;
+        Some(Place { page, slot })
+    }
+
+    /// The place behind `place`.
+    pub fn next(&self, place: Place) -> Option<Place> {
+        self.place(place.page, place.slot + 1)
+    }
+
+    /// The place before `place`.
+    pub fn previous(&self, place: Place) -> Option<Place> {
+        let Place { page, slot } = place;
+        if let Some(slot) = slot.checked_sub(1) {
+            return Some(Place { page, slot });
+        }
+        let page = page.checked_sub(1)?;
+        Some(Place {
+            page,
+            slot: self.pages[page].len() - 1,
+        })
+    }
+
+    /// This place, which may be one behind a page's end.
+    fn place(&self, page: usize, slot: usize) -> Option<Place> {
+        if slot < self.pages[page].len() {
+            return Some(Place { page, slot });
+        }
+        self.first_of(page + 1)
+    }
+
+    /// Puts a record in, in place of the one with the same id if there is one.
+    pub fn put(&mut self, id: u64, record: &[u8]) {
+        let Some(at) = self.home(id) else {
+            // Before every other record: to the front of the first page, if there is one.
+            return self.rebuild(0, Some((id, record)), id);
+        };
+        self.rebuild(at, Some((id, record)), id);
+    }
+
+    /// Takes the record with this id out.
+    pub fn remove(&mut self, id: u64) {
+        if let Some(at) = self.home(id) {
+            self.rebuild(at, None, id);
+        }
+    }
+
+    /// Replaces a page by one or more that hold the same records but for `id`,
+    /// which is `new` or gone.
+    fn rebuild(&mut self, at: usize, new: Option<(u64, &[u8])>, id: u64) {
+        let old = self.pages.get(at).cloned();
+        let room = old.as_ref().map_or((0, 0), |page| {
+            let record = new.map_or(0, |(_, record)| record.len());
+            (page.len() + 1, page.text().len() + 1 + record)
+        });
+        let mut built = Builder {
+            full: Vec::with_capacity(1),
+            page: PageBuilder::with_room(room.0, room.1),
+        };
+        let slot = old.as_ref().map(|page| page.slot(id));
+        let (before, after) = match slot {
+            Some(Ok(slot)) => (slot, slot + 1),
+            Some(Err(slot)) => (slot, slot),
+            None => (0, 0),
+        };
+        if let Some(page) = &old {
+            built.copy(page, 0..before);
+        }
+        if let Some((id, record)) = new {
+            built.push(id, record);
+        }
+        if let Some(page) = &old {
+            built.copy(page, after..page.len());
+        }
+        let built = built.finish();
+        let end = at + usize::from(old.is_some());
+        self.first_ids
+            .splice(at..end, built.iter().map(Page::first_id));
+        self.pages.splice(at..end, built.into_iter().map(Arc::new));
+    }
+}
+
+/// Pages in the making, one after the other.
+struct Builder {
+    full: Vec<Page>,
+    page: PageBuilder,
+}
+
+impl Builder {
+    fn push(&mut self, id: u64, record: &[u8]) {
+        if self.page.full(record.len()) {
+            self.turn();
+        }
+        self.page.push(id, record);
+    }
+
+    fn copy(&mut self, page: &Page, mut slots: Range<usize>) {
+        while !slots.is_empty() {
+            slots.start += self.page.copy(page, slots.clone());
+            if !slots.is_empty() {
+                self.turn();
+            }
+        }
+    }
+
+    /// Begins the next page.
+    fn turn(&mut self) {
+        let full = std::mem::replace(&mut self.page, PageBuilder::new());
+        self.full.extend(full.finish());
+    }
+
+    fn finish(mut self) -> Vec<Page> {
+        self.full.extend(self.page.finish());
+        self.full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Every look-up must say what an ordered map says.
+    fn check(pages: &Pages, map: &BTreeMap<u64, Vec<u8>>) {
+        let mut next = pages.first();
+        for (id, record) in map {
+            let place = next.unwrap();
+            assert_eq!((pages.id(place), pages.record(place)), (*id, &record[..]));
+            assert_eq!(pages.find(*id), Some(place));
+            assert_eq!(pages.page(place.page).unwrap().text().first(), Some(&b'['));
+            next = pages.next(place);
+        }
+        assert_eq!(next, None);
+        assert_eq!(
+            pages.last().map(|place| pages.id(place)),
+            map.keys().last().copied()
+        );
+        for id in 0..70 {
+            let of = |place: Option<Place>| place.map(|place| pages.id(place));
+            assert_eq!(pages.find(id).is_some(), map.contains_key(&id));
+            assert_eq!(
+                of(pages.after(id)),
+                map.range(id + 1..).next().map(|(id, _)| *id)
+            );
+            assert_eq!(
+                of(pages.before(id)),
+                map.range(..id).next_back().map(|(id, _)| *id)
+            );
+        }
+        for page in (0..).map_while(|page| pages.page(page)) {
+            let text: Vec<serde_json::Value> = serde_json::from_slice(page.text()).unwrap();
+            assert_eq!(text.len(), page.len());
+        }
+    }
+
+    #[test]
+    fn pages_hold_what_an_ordered_map_holds() {
+        for seed in 0..20 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let (mut pages, mut map) = (Pages::default(), BTreeMap::new());
+            for _ in 0..300 {
+                let id = rng.u64(1..64);
+                if rng.u8(..3) == 0 {
+                    pages.remove(id);
+                    map.remove(&id);
+                } else {
+                    // Some larger than a page.
+                    let bytes = [10, 100, 3000, 20_000][rng.usize(..4)];
+                    let record = format!("{{\"id\":{id},\"text\":\"{}\"}}", "x".repeat(bytes));
+                    pages.put(id, record.as_bytes());
+                    map.insert(id, record.into_bytes());
+                }
+                check(&pages, &map);
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! What a client's words make of a record: the rules for new, replaced and
+//! patched records, as plain functions of the record and the words.
+
+use common::{Member, MemberError, Model, Timestamp};
+use serde_json::Value;
+
+use crate::{
+    json::Object,
+    rules::{merge::merge, times},
+};
+
+/// Levels of nesting that a record may have; `serde_json` reads no more than 128.
+pub(crate) const DEPTH_MAX: usize = 100;
+
+/// Members that only the server sets.
+pub(crate) const SET_BY_SERVER: [&str; 3] = ["id", "createdAt", "updatedAt"];
+
+/// Those among them that change without anybody's saying so.
+const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
+
+type Edited = Result<Object, Vec<MemberError>>;
+
+/// The record that a client's new members make.
+///
+/// # Errors
+/// Every member that is missing, unknown, the server's, or not as it should be.
+pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Edited {
+    let mut errors = Vec::new();
+    for name in members.keys() {
+        if SET_BY_SERVER.contains(&&**name) {
+            errors.push(MemberError::new(name, "is set by the server; leave it out"));
+        } else if M::member(name).is_none() {
+            errors.push(unknown::<M>(name));
+        }
+    }
+    let record = assemble::<M>(members, &Object::new(), id, &mut errors);
+    let now = Value::from(now.to_string());
+    finish(record, errors, Some(now.clone()), now)
+}
+
+/// The record that a client's members make of the current one. Members that
+/// only the file knows stay unless the client names them.
+///
+/// # Errors
+/// As [`created`], and every change of what only the server sets.
+pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timestamp) -> Edited {
+    let mut errors = Vec::new();
+    for (name, value) in members {
+        if SET_BY_SERVER.contains(&&**name) {
+            errors.extend(servers(current, name, Some(value)));
+        } else if M::member(name).is_none() && !current.contains_key(name) {
+            errors.push(unknown::<M>(name));
+        }
+    }
+    let mut extras = current.clone();
+    extras.extend(
+        members
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    edited::<M>(current, members, &extras, errors, now)
+}
+
+/// The record that a client's merge patch makes of the current one.
+///
+/// # Errors
+/// As [`replaced`], and a patch that is no object.
+pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp) -> Edited {
+    let Value::Object(patch) = patch else {
+        let detail = "expected an object with the members to change".to_owned();
+        return Err(vec![MemberError {
+            pointer: String::new(),
+            detail,
+        }]);
+    };
+    let mut errors = Vec::new();
+    let mut members = current.clone();
+    for (name, value) in patch {
+        let before = members.shift_remove(name);
+        let known = before.is_some() || M::member(name).is_some();
+        let after = merge(before, value.clone());
+        if SET_BY_SERVER.contains(&&**name) {
+            errors.extend(servers(current, name, after.as_ref()));
+        } else if !known {
+            errors.push(unknown::<M>(name));
+        }
+        members.extend(after.map(|value| (name.clone(), value)));
+    }
+    edited::<M>(current, &members, &members, errors, now)
+}
+
+/// The current record with these members and extras, or as it is when nothing changes.
+fn edited<M: Model>(
+    current: &Object,
+    members: &Object,
+    extras: &Object,
+    mut errors: Vec<MemberError>,
+    now: Timestamp,
+) -> Edited {
+    let id = current
+        .get("id")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    let record = assemble::<M>(members, extras, id, &mut errors);
+    if errors.is_empty() && same_but_for_times(&record, current) {
+        return Ok(current.clone());
+    }
+    let updated_at = times::updated_at(current, now);
+    finish(
+        record,
+        errors,
+        current.get("createdAt").cloned(),
+        updated_at,
+    )
+}
+
+/// Whether the records have the same members, in whatever order.
+fn same_but_for_times(a: &Object, b: &Object) -> bool {
+    let others = |record: &Object| {
+        let times = TIMES.iter().filter(|name| record.contains_key(**name));
+        record.len() - times.count()
+    };
+    let same =
+        |(name, value): (&String, &Value)| TIMES.contains(&&**name) || b.get(name) == Some(value);
+    others(a) == others(b) && a.iter().all(same)
+}
+
+/// What is wrong with a member that only the server sets, when a client says it is this.
+fn servers(current: &Object, name: &str, given: Option<&Value>) -> Option<MemberError> {
+    let stored = current.get(name);
+    if stored == given || name != "id" && times::same(stored, given) {
+        return None;
+    }
+    let outdated =
+        name == "updatedAt" && given.is_some_and(|given| times::is_earlier(given, current));
+    let detail = if outdated {
+        "is that of an earlier version: the record was changed since it was read; read it again, or leave this member out"
+    } else {
+        "is set by the server; repeat it as it is, or leave it out"
+    };
+    Some(MemberError::new(name, detail))
+}
+
+/// The id, the model's members in its order, and what else there is of `extras`.
+fn assemble<M: Model>(
+    members: &Object,
+    extras: &Object,
+    id: u64,
+    errors: &mut Vec<MemberError>,
+) -> Object {
+    let mut record = Object::new();
+    record.insert("id".to_owned(), id.into());
+    for Member { name, check, .. } in M::MEMBERS {
+        match members.get(*name) {
+            None => errors.push(MemberError::new(name, "is required")),
+            Some(value) => {
+                if let Err(expected) = check(value) {
+                    errors.push(MemberError::new(name, expected));
+                }
+                record.insert((*name).to_owned(), value.clone());
+            }
+        }
+    }
+    let own = |name: &str| SET_BY_SERVER.contains(&name) || M::member(name).is_some();
+    let extras = extras.iter().filter(|(name, _)| !own(name));
+    record.extend(extras.map(|(name, value)| (name.clone(), value.clone())));
+    record
+}
+
+fn finish(
+    mut record: Object,
+    mut errors: Vec<MemberError>,
+    created_at: Option<Value>,
+    updated_at: Value,
+) -> Edited {
+    let too_deep = record
+        .iter()
+        .filter(|(_, value)| nesting(value) >= DEPTH_MAX);
+    let expected = format!("expected at most {} levels of nesting", DEPTH_MAX - 1);
+    errors.extend(too_deep.map(|(name, _)| MemberError::new(name, &*expected)));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    record.extend(created_at.map(|created_at| ("createdAt".to_owned(), created_at)));
+    record.insert("updatedAt".to_owned(), updated_at);
+    Ok(record)
+}
+
+/// Levels of objects and arrays in a value.
+fn nesting(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Array(items) => items.iter().map(nesting).max(),
+        Value::Object(members) => members.values().map(nesting).max(),
+        _ => return 0,
+    };
+    1 + deepest.unwrap_or(0)
+}
+
+fn unknown<M: Model>(name: &str) -> MemberError {
+    let members: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
+    let members = members.join(", ");
+    let detail = format!("is no member of a {}; it has {members}", M::SINGULAR);
+    MemberError::new(name, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::User;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Object {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn finn() -> Object {
+        object(json!({
+            "id": 7, "username": "finn", "name": "Finn", "bio": "", "createdAt": "2026-03-04T09:12:33.120Z",
+            "badge": {"level": 1, "colour": "green"}
+        }))
+    }
+
+    fn pointers(edited: Edited) -> Vec<String> {
+        edited
+            .unwrap_err()
+            .into_iter()
+            .map(|error| error.pointer)
+            .collect()
+    }
+
+    #[test]
+    fn a_new_record_has_its_members_in_order_and_times() {
+        let now = Timestamp::now();
+        let members = object(json!({"bio": "b", "name": "Finn", "username": "finn"}));
+        let record = created::<User>(&members, 9, now).unwrap();
+        let names: Vec<_> = record.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            ["id", "username", "name", "bio", "createdAt", "updatedAt"]
+        );
+        assert_eq!(record["createdAt"], now.to_string());
+    }
+
+    #[test]
+    fn every_fault_of_a_new_record_is_named() {
+        let members =
+            object(json!({"id": 1, "username": "F", "name": 7, "x/y": 1, "updatedAt": null}));
+        let errors = pointers(created::<User>(&members, 9, Timestamp::now()));
+        assert_eq!(
+            errors,
+            ["/id", "/x~1y", "/updatedAt", "/username", "/name", "/bio"]
+        );
+    }
+
+    #[test]
+    fn a_replaced_record_keeps_what_only_the_file_knows() {
+        let now = Timestamp::now();
+        let members = object(json!({"username": "finn", "name": "F", "bio": "", "id": 7}));
+        let record = replaced::<User>(&finn(), &members, now).unwrap();
+        assert_eq!(record["badge"]["level"], 1);
+        assert_eq!(record["createdAt"], "2026-03-04T09:12:33.120Z");
+        assert_eq!(record["updatedAt"], now.to_string());
+        let mut named = members.clone();
+        named.insert("badge".into(), json!("none"));
+        assert_eq!(
+            replaced::<User>(&finn(), &named, now).unwrap()["badge"],
+            "none"
+        );
+    }
+
+    #[test]
+    fn what_only_the_server_sets_cannot_be_changed() {
+        let now = Timestamp::now();
+        for (name, value) in [
+            ("id", json!(8)),
+            ("createdAt", json!(null)),
+            ("updatedAt", json!("x")),
+        ] {
+            let mut members = finn();
+            members.insert(name.into(), value.clone());
+            assert_eq!(
+                pointers(replaced::<User>(&finn(), &members, now)),
+                [format!("/{name}")]
+            );
+            if name != "updatedAt" {
+                let patch = json!({name: value});
+                assert_eq!(
+                    pointers(patched::<User>(&finn(), &patch, now)),
+                    [format!("/{name}")]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn times_may_be_repeated_in_any_spelling_and_stay_as_they_are() {
+        let now = Timestamp::now();
+        let mut finn = finn();
+        finn.insert("updatedAt".into(), "2026-03-04T10:00:00.360Z".into());
+        let again = json!({
+            "createdAt": "2026-03-04T10:12:33.12+01:00", "updatedAt": "2026-03-04T10:00:00.360000+00:00"
+        });
+        assert_eq!(patched::<User>(&finn, &again, now).unwrap(), finn);
+        let mut members = object(json!({"username": "finn", "name": "F", "bio": ""}));
+        members.extend(object(again));
+        let record = replaced::<User>(&finn, &members, now).unwrap();
+        assert_eq!(record["createdAt"], finn["createdAt"]);
+        assert_eq!(record["updatedAt"], now.to_string());
+    }
+
+    #[test]
+    fn a_time_of_an_earlier_version_says_that_the_record_was_changed() {
+        let now = Timestamp::now();
+        let mut finn = finn();
+        finn.insert("updatedAt".into(), "2026-03-04T10:00:00.360Z".into());
+        for (name, time, changed) in [
+            ("updatedAt", "2026-03-04T10:00:00.359Z", true),
+            ("updatedAt", "2026-03-04T10:00:00.361Z", false),
+            ("createdAt", "2026-03-04T09:12:33.119Z", false),
+        ] {
+            let patch = json!({name: time});
+            let members = object(json!({"username": "finn", "name": "F", "bio": "", name: time}));
+            for edited in [
+                patched::<User>(&finn, &patch, now),
+                replaced::<User>(&finn, &members, now),
+            ] {
+                let errors = edited.unwrap_err();
+                assert_eq!(errors[0].pointer, format!("/{name}"));
+                let says = errors[0].detail.contains("was changed since it was read");
+                assert_eq!(says, changed, "{time}: {}", errors[0].detail);
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_merges() {
+        let now = Timestamp::now();
+        let patch = |patch: Value| patched::<User>(&finn(), &patch, now);
+        assert_eq!(patch(json!({"name": "F"})).unwrap()["name"], "F");
+        assert_eq!(
+            patch(json!({"badge": {"level": 2}})).unwrap()["badge"],
+            json!({"colour": "green", "level": 2})
+        );
+        assert!(!patch(json!({"badge": null})).unwrap().contains_key("badge"));
+        assert_eq!(pointers(patch(json!({"name": null}))), ["/name"]);
+        assert_eq!(pointers(patch(json!({"colour": null}))), ["/colour"]);
+        assert_eq!(pointers(patch(json!([]))), [""]);
+    }
+
+    #[test]
+    fn a_record_does_not_become_deeper_than_what_is_read_back() {
+        let nested = |levels| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+        let patch =
+            |levels| patched::<User>(&finn(), &json!({"badge": nested(levels)}), Timestamp::now());
+        assert!(patch(DEPTH_MAX - 1).is_ok());
+        assert_eq!(pointers(patch(DEPTH_MAX)), ["/badge"]);
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_leaves_the_record_as_it_is() {
+        let now = Timestamp::now();
+        assert_eq!(patched::<User>(&finn(), &json!({}), now).unwrap(), finn());
+        assert_eq!(
+            patched::<User>(&finn(), &json!({"id": 7, "name": "Finn"}), now).unwrap(),
+            finn()
+        );
+        assert_eq!(replaced::<User>(&finn(), &finn(), now).unwrap(), finn());
+    }
+}

@@ -1,0 +1,64 @@
+//! What a service goes through.
+
+use std::io::ErrorKind;
+
+use proptest::prelude::*;
+
+use crate::tests::{
+    model::Op,
+    simulated::{FULL, Fault},
+};
+
+/// A step of a service's life.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// Writes that arrive together.
+    Write(Vec<Op>),
+    Checkpoint,
+    /// The process ends, with the power or without, and is started again.
+    /// In the course of the start a call may go wrong.
+    Restart {
+        power_lost: bool,
+        fault: Option<(usize, Fault)>,
+    },
+    /// A call from now on goes wrong; `power_lost` says what happens should the
+    /// process end of it.
+    Fault {
+        after: usize,
+        fault: Fault,
+        power_lost: bool,
+    },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let bio = 0..900_usize;
+    prop_oneof![
+        4 => (0..12_u8, bio.clone()).prop_map(|(username, bio)| Op::Create { username, bio }),
+        2 => (any::<u8>(), 0..12_u8, bio.clone())
+            .prop_map(|(which, username, bio)| Op::Replace { which, username, bio }),
+        2 => (any::<u8>(), bio).prop_map(|(which, bio)| Op::Patch { which, bio }),
+        2 => any::<u8>().prop_map(|which| Op::Delete { which }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fault = prop_oneof![
+        3 => Just(Fault::Kill),
+        1 => Just(FULL),
+        1 => Just(Fault::Fails(ErrorKind::Other)),
+        2 => Just(Fault::Early),
+    ];
+    prop_oneof![
+        6 => prop::collection::vec(op(), 1..4).prop_map(Step::Write),
+        2 => Just(Step::Checkpoint),
+        2 => (any::<bool>(), prop::option::of((1..24_usize, fault.clone())))
+            .prop_map(|(power_lost, fault)| Step::Restart { power_lost, fault }),
+        3 => (1..16_usize, fault, any::<bool>())
+            .prop_map(|(after, fault, power_lost)| Step::Fault { after, fault, power_lost }),
+    ]
+}
+
+/// A seed of the disk, and some steps.
+pub(super) fn steps() -> impl Strategy<Value = (u64, Vec<Step>)> {
+    (any::<u64>(), prop::collection::vec(step(), 1..24))
+}

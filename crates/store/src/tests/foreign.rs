@@ -1,0 +1,103 @@
+//! Files that others take away from a running writer.
+
+use std::{path::Path, sync::Arc};
+
+use common::User;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::{
+    error::WriteError,
+    journal::file::{
+        recovery::{journal_path, recover},
+        writer::{Shared, Writer},
+    },
+    tests::simulated::{Fault, Simulated},
+    write::Operation,
+};
+
+const DB: &str = "/data/db.json";
+
+fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer<User>) {
+    let (shared, writer) =
+        Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
+    (shared, writer.unwrap())
+}
+
+fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
+    let user = json!({"username": username, "name": "N", "bio": ""});
+    let (answer, mut answered) = oneshot::channel();
+    let operation = Operation::Create(serde_json::from_value(user).unwrap());
+    writer.write(vec![(operation, answer)]);
+    answered.try_recv().unwrap().into_outcome().map(drop)
+}
+
+/// Users that a start would find.
+fn count(disk: &Simulated) -> usize {
+    let recovered = recover::<User>(disk, Path::new(DB)).unwrap();
+    recovered.document.state.summary.count
+}
+
+#[test]
+fn what_a_removed_journal_held_is_saved_and_writes_are_refused() {
+    for idle in [false, true] {
+        let disk = Simulated::new(0);
+        let (shared, mut writer) = open(&disk);
+        create(&mut writer, "finn").unwrap();
+        create(&mut writer, "jake").unwrap();
+        disk.remove(&journal_path(Path::new(DB)));
+        if idle {
+            writer.checkpoint();
+        }
+        assert_eq!(create(&mut writer, "pb"), Err(WriteError::Refused));
+        let refusal = shared.refusal.get().unwrap();
+        assert!(
+            refusal.contains("db.json.journal: was removed"),
+            "{refusal}"
+        );
+        assert!(refusal.ends_with("restart this service"), "{refusal}");
+        disk.restart(true);
+        assert_eq!(count(&disk), 2);
+        create(&mut open(&disk).1, "pb").unwrap();
+    }
+}
+
+#[test]
+fn a_replaced_journal_is_left_to_the_next_start() {
+    let disk = Simulated::new(0);
+    let (shared, mut writer) = open(&disk);
+    create(&mut writer, "finn").unwrap();
+    let at = journal_path(Path::new(DB));
+    let (journal, base) = (disk.contents(&at).unwrap(), disk.contents(Path::new(DB)));
+    disk.remove(&at);
+    disk.put(&at, &journal);
+    assert_eq!(create(&mut writer, "jake"), Err(WriteError::Refused));
+    assert!(shared.refusal.get().unwrap().contains("was replaced"));
+    writer.checkpoint();
+    assert_eq!(disk.contents(Path::new(DB)), base, "nothing was written");
+    disk.restart(false);
+    assert_eq!(count(&disk), 1);
+}
+
+#[test]
+fn a_fold_that_cannot_begin_is_made_up_for_and_writes_go_on() {
+    // Wherever it is interrupted, the new db.json and the new journal included.
+    for after in 1..16 {
+        let disk = Simulated::new(0);
+        let (shared, mut writer) = open(&disk);
+        create(&mut writer, "finn").unwrap();
+        disk.arm(after, Fault::Early);
+        writer.checkpoint();
+        // The fault may be left for the write.
+        let put_off = create(&mut writer, "jake").is_err();
+        if put_off {
+            create(&mut writer, "jake").unwrap();
+        }
+        assert_eq!(shared.refusal.get(), None);
+        writer.checkpoint();
+        let base = disk.contents(Path::new(DB)).unwrap();
+        assert!(base.windows(4).any(|part| part == b"jake"), "{after}");
+        disk.restart(true);
+        assert_eq!(count(&disk), 2, "{after}");
+    }
+}

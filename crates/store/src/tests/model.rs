@@ -1,0 +1,136 @@
+//! What a collection of users should hold after writes, in a few plain lines.
+
+use std::collections::BTreeMap;
+
+use common::User;
+use serde_json::{Value, json};
+
+use crate::{
+    journal::file::writer::Shared,
+    json::Object,
+    write::{Operation, Precondition},
+};
+
+/// A write: `which` of the ids that were given, and the number of a username.
+#[derive(Debug, Clone)]
+pub enum Op {
+    Create { username: u8, bio: usize },
+    Replace { which: u8, username: u8, bio: usize },
+    Patch { which: u8, bio: usize },
+    Delete { which: u8 },
+}
+
+/// What the collection should be.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub users: BTreeMap<u64, Member>,
+    pub last_id: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub username: String,
+    pub bio: String,
+    /// A member that no model knows.
+    pub badge: Value,
+    /// The record as it was answered or read; `None` when it was neither.
+    pub json: Option<String>,
+}
+
+/// What a write should be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    Done(u64),
+    NotFound,
+    Conflict,
+}
+
+impl Model {
+    pub fn apply(&mut self, op: &Op) -> Expected {
+        let taken = |username: &str, by_other_than: u64| {
+            let mut users = self.users.iter();
+            users.any(|(id, user)| user.username == username && *id != by_other_than)
+        };
+        let id = match op {
+            Op::Create { .. } => self.last_id + 1,
+            Op::Replace { which, .. } | Op::Patch { which, .. } | Op::Delete { which } => {
+                u64::from(*which) % (self.last_id + 2)
+            }
+        };
+        let stored = self.users.get(&id);
+        if stored.is_none() && !matches!(op, Op::Create { .. }) {
+            return Expected::NotFound;
+        }
+        let (username, bio) = match op {
+            Op::Delete { .. } => {
+                self.users.remove(&id);
+                return Expected::Done(id);
+            }
+            Op::Create { username, bio } | Op::Replace { username, bio, .. } => {
+                (format!("user-{username}"), *bio)
+            }
+            Op::Patch { bio, .. } => (stored.unwrap().username.clone(), *bio),
+        };
+        if taken(&username, id) {
+            return Expected::Conflict;
+        }
+        let badge = stored.map_or(Value::Null, |user| user.badge.clone());
+        let (bio, json) = ("b".repeat(bio), None);
+        self.users.insert(
+            id,
+            Member {
+                username,
+                bio,
+                badge,
+                json,
+            },
+        );
+        self.last_id = self.last_id.max(id);
+        Expected::Done(id)
+    }
+
+    /// Whether this is what the store holds; takes over the records' JSON if it is.
+    pub fn is(&mut self, shared: &Shared<User>) -> bool {
+        let state = shared.state();
+        state.last_id == self.last_id
+            && state.summary.count == self.users.len()
+            && self.users.iter_mut().all(|(id, user)| {
+                let Some(json) = state.get(*id) else {
+                    return false;
+                };
+                let known = user.json.get_or_insert_with(|| text(&json));
+                let record: Value = serde_json::from_slice(&json).unwrap();
+                *known == text(&json)
+                    && record["username"] == user.username
+                    && record["bio"] == user.bio
+                    && record.get("badge").unwrap_or(&Value::Null) == &user.badge
+            })
+    }
+}
+
+pub fn text(json: &[u8]) -> String {
+    String::from_utf8(json.to_vec()).unwrap()
+}
+
+pub fn operation(op: &Op, last_id: u64) -> Operation {
+    let members = |username: &u8, bio: &usize| -> Object {
+        let members = json!({
+            "username": format!("user-{username}"), "name": "n", "bio": "b".repeat(*bio)
+        });
+        serde_json::from_value(members).unwrap()
+    };
+    let id = |which: &u8| u64::from(*which) % (last_id + 2);
+    match op {
+        Op::Create { username, bio } => Operation::Create(members(username, bio)),
+        Op::Replace {
+            which,
+            username,
+            bio,
+        } => Operation::Replace(id(which), members(username, bio), Precondition::default()),
+        Op::Patch { which, bio } => {
+            let patch = json!({"bio": "b".repeat(*bio)});
+            Operation::Patch(id(which), patch, Precondition::default())
+        }
+        Op::Delete { which } => Operation::Delete(id(which), Precondition::default()),
+    }
+}
