@@ -7,12 +7,11 @@ use common::Model;
 use store::Store;
 
 use crate::{
-    auth::Token,
+    identity::token::Token,
     lifecycle::{Lifecycle, Phase},
-    log::Sink,
-    metrics::Metrics,
     problem::ProblemDetails,
     room::{Room, Rooms},
+    telemetry::{log::Sink, metrics::Metrics},
 };
 
 /// A service, as its binary describes it.

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use common::{Post, User};
 
-use crate::{conditional, query};
+use crate::api::{conditional, query};
 
 /// Any bytes as a request target: refused, or a query whose link leads to a
 /// query that asks for the same.

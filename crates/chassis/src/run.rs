@@ -10,12 +10,13 @@ use tokio::{net::TcpListener, task::spawn_blocking};
 
 use crate::{
     app::{App, Service},
+    commands::{healthcheck, verify},
     config::{Arguments, Command, Config, Limits},
-    descriptors, healthcheck,
     lifecycle::{self, Signals},
-    log::{self, Sink},
-    routes::Routes,
-    server, verify, writing,
+    router::Routes,
+    server::{self, descriptors},
+    telemetry::log::{self, Sink},
+    writing,
 };
 
 /// Runs a service of `M` whose routes `routes` completes. Returns when it has
@@ -90,6 +91,7 @@ async fn live<M: Model>(
     })?;
     let app = App::<M>::new(service, sink.clone(), token);
     let observed = routes(Routes::new(app.clone())).into_service();
+    let service_for = |peer, activity| observed.for_connection(peer, activity);
     tracing::info!(addr = %listener.local_addr()?, "listening");
     let mut limits = Limits::new(config);
     limits.max_connections = descriptors::make_room(limits.max_connections);
@@ -100,7 +102,7 @@ async fn live<M: Model>(
     };
     let served = async {
         tokio::select! {
-            () = server::serve(listener, observed, &limits, lifecycle) => {}
+            () = server::serve(listener, service_for, &limits, lifecycle) => {}
             failed = living => return failed,
         }
         if let Some(store) = app.loaded() {

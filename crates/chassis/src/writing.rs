@@ -5,7 +5,7 @@ use std::{env, path::Path};
 use anyhow::bail;
 use store::{OpenError, WriteLock, mount_point};
 
-use crate::{auth::Token, config::Config};
+use crate::{config::Config, identity::token::Token};
 
 /// Set by ECS in every task's containers.
 const TASK_METADATA: [&str; 2] = [

@@ -16,7 +16,7 @@ use store::{Store, WriteLock};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::documented;
+use crate::document::every_answer;
 
 /// A service in process.
 pub struct Api {
@@ -265,7 +265,7 @@ impl Api {
         let request = request.body(body).unwrap();
         let response = self.runtime.block_on((self.answer)(request));
         self.check(&format!("{method} {target}"), &response);
-        documented::check(self.document(), method, target, &response);
+        every_answer::check(self.document(), method, target, &response);
         response
     }
 

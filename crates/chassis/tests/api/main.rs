@@ -4,14 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod conditional;
-mod documented;
+mod document;
 mod fixture;
 mod headers;
 mod ids;
 mod lists;
-mod openapi;
 mod operations;
 mod paging;
 mod routes;
-mod statuses;
 mod writes;

@@ -5,12 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_file;
-mod connections;
-mod early_answers;
-mod framing;
-mod heads;
 mod health;
-mod idle;
+mod http;
 mod logs;
 mod memory;
 mod settings;

@@ -7,13 +7,7 @@
 mod api;
 mod bodies;
 mod conditions;
-mod crashes;
-mod descriptors;
-mod disk;
-mod files;
-mod full;
-mod hangs;
-mod intruders;
+mod durability;
 mod memory;
 mod refusals;
 mod soundness;

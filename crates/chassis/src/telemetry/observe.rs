@@ -23,13 +23,16 @@ use tower::Service;
 use tower_http::catch_panic::ResponseForPanic;
 
 use crate::{
-    connections::Activity,
     lifecycle::{Lifecycle, Phase},
-    log::Sink,
-    log_line::LogLine,
-    metrics::{Metrics, RouteMetrics},
+    path::without_slash,
     problem::ProblemDetails,
-    request_id::RequestId,
+    server::connections::Activity,
+    telemetry::{
+        log::Sink,
+        log_line::LogLine,
+        metrics::{Metrics, RouteMetrics},
+        request_id::RequestId,
+    },
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -321,14 +324,6 @@ impl Drop for Exchange {
         );
         self.connection.activity.request_ended(now);
     }
-}
-
-/// The path, but for one trailing slash, which is tolerated.
-pub(crate) fn without_slash(path: &str) -> &str {
-    let without = path.strip_suffix('/');
-    without
-        .filter(|without| !matches!(*without, "" | "/"))
-        .unwrap_or(path)
 }
 
 fn cut(value: &HeaderValue) -> &[u8] {

@@ -4,7 +4,7 @@ use common::Problem;
 use serde_json::{Map, Value, json};
 
 use super::reference;
-use crate::{body::Accepts, problem::status};
+use crate::{api::body::Accepts, problem::status};
 
 /// Headers of every response.
 const ALWAYS: [&str; 3] = ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"];

@@ -15,8 +15,8 @@ use self::{
     responses::{canonical, response},
 };
 use crate::{
+    api::body::{self, Accepts},
     app::Service,
-    body::{self, Accepts},
 };
 
 /// Which records a list holds.

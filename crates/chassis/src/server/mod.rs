@@ -1,5 +1,12 @@
 //! Serves connections until the service stops.
 
+pub(crate) mod connections;
+pub(crate) mod descriptors;
+pub(crate) mod head;
+pub(crate) mod reader;
+pub(crate) mod rest;
+pub(crate) mod socket;
+
 use std::{
     convert::Infallible,
     io::ErrorKind,
@@ -26,12 +33,13 @@ use tokio::{
 
 use crate::{
     config::Limits,
-    connections::{Connections, Place},
-    head::Judge,
     lifecycle::{Lifecycle, Phase},
-    observe::Observe,
-    rest::{RequestBody, Rests},
-    socket::Socket,
+    server::{
+        connections::{Activity, Connections, Place},
+        head::Judge,
+        rest::{RequestBody, Rests},
+        socket::Socket,
+    },
 };
 
 /// Bytes that hyper buffers of a connection in each direction. Also the longest
@@ -52,13 +60,14 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
 
 /// Serves connections from `listener` until the lifecycle reaches its last
 /// phase, and then finishes what is in flight.
+/// `service_for` makes what answers a connection's requests.
 pub(crate) async fn serve<S, R>(
     listener: TcpListener,
-    app: Observe<S>,
+    service_for: impl Fn(SocketAddr, Arc<Activity>) -> S,
     limits: &Limits,
     lifecycle: &Lifecycle,
 ) where
-    Observe<S>: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible, Future: Send>
+    S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible, Future: Send>
         + Send
         + 'static,
     R: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -86,8 +95,8 @@ pub(crate) async fn serve<S, R>(
             .and_then(|number| connections.admit(number, now));
         if let Some(place) = admitted {
             let activity = Arc::clone(&place.activity);
-            let app = app.for_connection(peer, Arc::clone(&activity));
-            let task = tasks.spawn(connection(http.clone(), stream, app, place));
+            let service = service_for(peer, Arc::clone(&activity));
+            let task = tasks.spawn(connection(http.clone(), stream, service, place));
             activity.runs_as(task);
         } else {
             tracing::warn!(%peer, "no room for another connection");
@@ -144,7 +153,7 @@ async fn refuse(mut stream: TcpStream) {
     let _ = timeout(Duration::from_secs(1), stream.write_all(NO_ROOM)).await;
 }
 
-async fn connection<S, R>(http: http1::Builder, stream: TcpStream, app: S, place: Place)
+async fn connection<S, R>(http: http1::Builder, stream: TcpStream, service: S, place: Place)
 where
     S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible>,
     R: Body<Data = Bytes, Error: Into<BoxError>> + 'static,
@@ -155,7 +164,7 @@ where
         place.connections.clone(),
     ));
     let service = Rests {
-        service: Judge(app),
+        service: Judge(service),
         activity: Arc::clone(&place.activity),
     };
     // Errors are the client's: it went away, or sent what is not HTTP.

@@ -9,7 +9,7 @@ use super::{
     reference,
     responses::{response, responses_of},
 };
-use crate::body::{self, Accepts};
+use crate::api::body::{self, Accepts};
 
 /// What can be wrong with a body.
 const BODY_PROBLEMS: [Problem; 7] = [

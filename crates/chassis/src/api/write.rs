@@ -10,11 +10,13 @@ use serde_json::Value;
 use store::{Object, Precondition, Record, WriteError};
 
 use crate::{
+    api::{
+        body::{self, Accepts},
+        conditional,
+        entity_tag::etag,
+        read::{Answer, JSON, PathId, absent},
+    },
     app::App,
-    body::{self, Accepts},
-    collection::{Answer, JSON, PathId, absent},
-    conditional,
-    entity_tag::etag,
     problem::ProblemDetails,
     room::Room,
 };

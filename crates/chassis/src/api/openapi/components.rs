@@ -6,7 +6,7 @@ use common::{Model, Problem};
 use serde_json::{Value, json};
 
 use super::responses;
-use crate::schema;
+use crate::api::schema;
 
 /// All headers, with their descriptions.
 const HEADERS: &str = include_str!("headers.json");

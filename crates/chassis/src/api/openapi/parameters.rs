@@ -3,7 +3,7 @@
 use common::{Index, Model};
 use serde_json::{Value, json};
 
-use crate::query::LIMIT_MAX;
+use crate::api::query::LIMIT_MAX;
 
 pub(super) fn path_id(name: &str, description: &str) -> Value {
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": id_schema()})

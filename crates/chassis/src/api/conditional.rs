@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use store::{Precondition, Versions};
 
-use crate::entity_tag::Tags;
+use crate::api::entity_tag::Tags;
 
 /// Whether the client has these contents already (`If-None-Match`, compared weakly).
 pub(crate) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {

@@ -12,8 +12,10 @@ use percent_encoding::percent_decode_str;
 use store::Filter;
 
 use crate::{
-    app::App, conditional, entity_tag, list_body::ListBody, observe::without_slash,
-    problem::ProblemDetails, query,
+    api::{conditional, entity_tag, list_body::ListBody, query},
+    app::App,
+    path::without_slash,
+    problem::ProblemDetails,
 };
 
 /// What a handler answers.

@@ -1,5 +1,5 @@
 //! Every status of every operation on the collection: each that the document lists
-//! is met here, and no answer has another (see `documented`).
+//! is met here, and no answer has another (see `every_answer`).
 
 use std::{
     cell::RefCell,

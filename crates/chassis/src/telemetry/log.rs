@@ -23,7 +23,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::log_line::LogLine;
+use crate::telemetry::log_line::LogLine;
 
 /// Bytes of log that wait to be written before lines are dropped (and counted).
 const BUFFER_BYTES_MAX: usize = 1024 * 1024;

@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::Service};
 use pin_project_lite::pin_project;
 
-use crate::connections::Activity;
+use crate::server::connections::Activity;
 
 /// Bytes of a rest that is read and dropped, so that the connection can be kept.
 const REST_BYTES_MAX: u64 = 64 * 1024;

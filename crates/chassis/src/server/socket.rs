@@ -15,7 +15,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::{
+use crate::server::{
     connections::{Activity, Connections},
     reader::{READ_BYTES_MAX, Reader},
 };

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use common::Problem;
 use subtle::ConstantTimeEq;
 
-use crate::{config::Config, problem::ProblemDetails, secret_file};
+use crate::{config::Config, identity::secret_file, problem::ProblemDetails};
 
 /// Characters that a token has at least: hexadecimal digits of 64 bits, which
 /// nobody tries out over a network.

@@ -14,15 +14,19 @@ use tower::{BoxError, Service, service_fn};
 use tower_http::{body::UnsyncBoxBody, catch_panic::CatchPanic};
 
 use crate::{
+    api::{
+        body::{self, Accepts},
+        health,
+        openapi::{Document, ListOf},
+        read::Read,
+        write,
+    },
     app::App,
-    body::{self, Accepts},
-    collection::Read,
-    health,
-    metrics::RouteMetrics,
-    observe::{self, Observe, Panicked},
-    openapi::{Document, ListOf},
     problem::ProblemDetails,
-    writes,
+    telemetry::{
+        metrics::RouteMetrics,
+        observe::{self, Observe, Panicked},
+    },
 };
 
 /// What a route takes, as `OPTIONS` tells.
@@ -87,10 +91,10 @@ impl<M: Model> Routes<M> {
         routes.get("/api", get(async || "API ready to receive requests"));
         let (list, one) = (Some(Read::List), Some(Read::Record));
         if routes.app.writable() {
-            let edit = put(writes::replace::<M>)
-                .patch(writes::patch::<M>)
-                .delete(writes::delete::<M>);
-            routes.add(&collection, READ_OR_CREATE, list, post(writes::create::<M>));
+            let edit = put(write::replace::<M>)
+                .patch(write::patch::<M>)
+                .delete(write::delete::<M>);
+            routes.add(&collection, READ_OR_CREATE, list, post(write::create::<M>));
             routes.add(&record, READ_OR_EDIT, one, edit);
         } else {
             routes.add(&collection, READ, list, MethodRouter::new());

@@ -1,0 +1,4 @@
+//! Who may write.
+
+pub(crate) mod secret_file;
+pub(crate) mod token;

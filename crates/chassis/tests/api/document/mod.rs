@@ -1,0 +1,5 @@
+//! The API's document, and whether answers are as it says.
+
+mod contents;
+pub mod every_answer;
+mod statuses;
