@@ -5,6 +5,7 @@
 
 mod declare;
 mod id;
+mod member;
 mod model;
 mod post;
 mod problem;
@@ -14,7 +15,8 @@ mod timestamp;
 mod user;
 
 pub use id::{Id, InvalidId};
-pub use model::{Index, Key, Member, MemberValue, Model};
+pub use member::MemberValue;
+pub use model::{Index, Key, Member, Model};
 pub use post::{Post, PostId};
 pub use problem::{MemberError, Problem};
 pub use text::{Text, Username};

@@ -70,18 +70,6 @@ pub struct Member<M: 'static> {
     pub example: fn() -> Value,
 }
 
-/// What a member may hold.
-pub trait MemberValue: DeserializeOwned {
-    /// Checks a value that a client wrote. May ask more than reading does, which has to read what
-    /// was stored before a rule was made.
-    ///
-    /// # Errors
-    /// What was expected.
-    fn check(value: &Value) -> Result<(), String> {
-        read::<Self>(value).map(drop)
-    }
-}
-
 /// What an indexed member holds, and how to read it.
 pub enum Index<M> {
     /// The id of a record, mostly another service's.
@@ -122,9 +110,4 @@ impl<M> Index<M> {
     pub fn unique(&self) -> bool {
         matches!(self, Self::Unique(_))
     }
-}
-
-/// `value` as a `T`; otherwise what was expected.
-pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
-    T::deserialize(value).map_err(|error| error.to_string())
 }

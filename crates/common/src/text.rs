@@ -10,7 +10,7 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
-use crate::{MemberValue, model::read};
+use crate::member::{MemberValue, read};
 
 /// A text of `MIN` to `MAX` characters (Unicode scalar values).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
