@@ -11,20 +11,24 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::alb::front_door::FrontDoor;
+use crate::alb::listener::Listener;
+use crate::alb::proxy::request::{Proxy, Timeouts};
+use crate::alb::target_group::TargetGroup;
+use crate::alb::topology::{self, ServiceDefinition};
+use crate::alb::wire::connections::Limits;
 use crate::config::{self, ClusterArgs};
-use crate::connections::Limits;
-use crate::control::{Answer, Control, Request, Success};
+use crate::control::commands::{Answer, Control, Request, Success};
+use crate::control::status::{self, ClusterStatus};
+use crate::ecs::scheduler::{Command, Outcome, Scheduler};
+use crate::ecs::task::TaskDefinition;
 use crate::event::Events;
-use crate::front_door::FrontDoor;
-use crate::listener::Listener;
-use crate::proxy::{Proxy, Timeouts};
-use crate::scheduler::{Command, Outcome, Scheduler};
 use crate::signals::Signals;
-use crate::status::{self, ClusterStatus};
-use crate::target_group::TargetGroup;
-use crate::task::TaskDefinition;
-use crate::topology::{self, ServiceDefinition};
-use crate::{data, program, server, table};
+use crate::{
+    alb::proxy::server,
+    ecs::{data, program},
+    terminal::table,
+};
 
 /// How long requests under way, and then tasks, get when the cluster ends. Shorter than ECS's stop
 /// timeout on purpose: somebody waits for the prompt.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
-use crate::connections::CONNECTIONS_MAX;
+use crate::alb::wire::connections::CONNECTIONS_MAX;
 
 /// ECS and an Application Load Balancer on this machine: starts the tasks of each service in
 /// deploy/services, restarts those that end, checks their health and routes requests to them.

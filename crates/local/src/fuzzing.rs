@@ -1,6 +1,6 @@
 //! Doors for the fuzzer (`crates/fuzz`). Only there when it builds this crate.
 
-use crate::{path_pattern::PathPattern, topology};
+use crate::alb::{path_pattern::PathPattern, topology};
 
 /// Any two lines as a pattern and a path: the matcher agrees with the definition.
 ///

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use local::config::{self, Command, Config, ControlArgs};
-use local::control::{self, Request, Success};
+use local::control::commands::{self, Request, Success};
 use local::event::Events;
-use local::printer::Printer;
-use local::{alb, cluster, program, table};
+use local::terminal::printer::Printer;
+use local::{cluster, ecs::program, standalone, terminal::table};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
@@ -38,9 +38,9 @@ fn run(config: Config) -> Result<()> {
                 }
                 Some(Command::Alb { targets, listener }) => {
                     let events = Events::new(listener.logs, printer.event_writer());
-                    alb::run(targets, listener, events, print).await
+                    standalone::run(targets, listener, events, print).await
                 }
-                Some(Command::Healthcheck { port }) => alb::healthcheck(port).await,
+                Some(Command::Healthcheck { port }) => standalone::healthcheck(port).await,
                 Some(Command::Restart { name, control }) => {
                     rebuild(&name).await?;
                     ask(control, Request::Restart(name), print).await
@@ -62,7 +62,7 @@ async fn ask(control: ControlArgs, request: Request, print: impl Fn(String)) -> 
         Some(socket) => socket,
         None => cluster::socket(None, &config::root(None)?),
     };
-    match control::ask(&socket, &request).await? {
+    match commands::ask(&socket, &request).await? {
         Success::Done(text) => print(format!("{text}\n")),
         Success::Status(status) => print(table::draw(&status)),
     }

@@ -1,7 +1,7 @@
 //! JSON texts as values.
 //!
 //! `serde_json` reads numbers of any length, and texts as they are, through
-//! objects whose first name begins with [`RESERVED`]. Its own reading of a
+//! objects whose first name begins with `$serde_json::private::`. Its own reading of a
 //! [`Value`] takes such an object for a number or for JSON in a string wherever
 //! somebody else wrote one, so that a text could read as something else than it
 //! says, or not at all once it is stored. Here such names are names like others.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use local::control::{self, Request};
+use local::control::commands::{self, Request};
 use rustix::process::Signal;
 use tokio::sync::{Mutex, watch};
 
@@ -156,7 +156,7 @@ impl System {
     /// Asks the cluster to change something. What becomes of it, the cluster says itself.
     pub async fn ask(&self, request: Request) -> Result<(), String> {
         let socket = self.cluster.lock().await.socket.clone();
-        let asked = control::ask(&socket, &request).await;
+        let asked = commands::ask(&socket, &request).await;
         asked.map(drop).map_err(|error| format!("{error:#}"))
     }
 

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::connections::Limits;
+use local::alb::health::HealthCheck;
+use local::alb::listener::Listener;
+use local::alb::proxy::request::{Proxy, Timeouts};
+use local::alb::target_group::TargetGroup;
+use local::alb::wire::connections::Limits;
 use local::event::Events;
-use local::health::HealthCheck;
-use local::listener::Listener;
-use local::proxy::{Proxy, Timeouts};
-use local::target_group::TargetGroup;
-use local::{server, topology};
+use local::{alb::proxy::server, alb::topology};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

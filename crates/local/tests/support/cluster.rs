@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use local::control::{self, Request, Success};
-use local::status::{ClusterStatus, TaskStatus};
+use local::control::commands::{self, Request, Success};
+use local::control::status::{ClusterStatus, TaskStatus};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -200,7 +200,7 @@ impl Cluster {
     }
 
     pub async fn status(&self) -> ClusterStatus {
-        match control::ask(&self.socket, &Request::Status).await.unwrap() {
+        match commands::ask(&self.socket, &Request::Status).await.unwrap() {
             Success::Status(status) => *status,
             Success::Done(text) => panic!("{text}"),
         }

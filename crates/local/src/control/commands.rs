@@ -14,7 +14,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::status::ClusterStatus;
+use crate::control::status::ClusterStatus;
 
 /// What `local restart`, `local scale` and `local status` ask.
 #[derive(Debug, Serialize, Deserialize)]

@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::answer;
-use crate::connections::{Activity, Connections, Limits, Place};
-use crate::headers::Client;
-use crate::proxy::Proxy;
-use crate::socket::ClientSocket;
+use crate::alb::proxy::answer;
+use crate::alb::proxy::request::Proxy;
+use crate::alb::wire::connections::{Activity, Connections, Limits, Place};
+use crate::alb::wire::headers::Client;
+use crate::alb::wire::socket::ClientSocket;
 
 /// The ALB's limit for all fields of a request together.
 const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;

@@ -12,8 +12,8 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::body::RequestBody;
-use crate::health::{Health, HealthCheck, HealthState};
+use crate::alb::health::{Health, HealthCheck, HealthState};
+use crate::alb::wire::body::RequestBody;
 
 /// An open connection to a target. Dropped, it is closed, also where the target does not take what is
 /// still to be sent.

@@ -9,9 +9,9 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
 
-use crate::body::Upload;
-use crate::listener::FixedResponse;
-use crate::response_body::ResponseBody;
+use crate::alb::listener::FixedResponse;
+use crate::alb::proxy::response_body::ResponseBody;
+use crate::alb::wire::body::Upload;
 
 /// The rest of a body that is read and dropped behind an answer that did not need it, so that the
 /// connection can stay; and how long it may take to arrive.

@@ -11,10 +11,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::access::Access;
-use crate::body::{BodyError, Piece, Timed};
-use crate::connections::{Answering, Hold};
-use crate::target::{Lease, Sender};
+use crate::alb::proxy::access::Access;
+use crate::alb::target::{Lease, Sender};
+use crate::alb::wire::body::{BodyError, Piece, Timed};
+use crate::alb::wire::connections::{Answering, Hold};
 
 /// The body of an answer to a client.
 pub struct ResponseBody {

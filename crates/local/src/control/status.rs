@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::listener::{Action, Listener};
-use crate::topology::ServiceDefinition;
+use crate::alb::listener::{Action, Listener};
+use crate::alb::topology::ServiceDefinition;
 
 /// The whole cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

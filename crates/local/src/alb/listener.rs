@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::path_pattern::PathPattern;
-use crate::target_group::TargetGroup;
-use crate::topology::ServiceDefinition;
+use crate::alb::path_pattern::PathPattern;
+use crate::alb::target_group::TargetGroup;
+use crate::alb::topology::ServiceDefinition;
 
 /// The rules of a load balancer's one listener.
 pub struct Listener {
@@ -181,7 +181,7 @@ mod tests {
     fn the_forum_has_fixed_responses_beside_its_services() {
         let directory =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
-        let services: Vec<_> = crate::topology::load(&directory)
+        let services: Vec<_> = crate::alb::topology::load(&directory)
             .unwrap()
             .into_iter()
             .map(|definition| (definition.clone(), TargetGroup::for_tests(&definition.name)))

@@ -11,9 +11,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::health::HealthState;
-use crate::target::{Target, TargetState};
-use crate::target_group::TargetGroup;
+use crate::alb::health::HealthState;
+use crate::alb::target::{Target, TargetState};
+use crate::alb::target_group::TargetGroup;
 
 /// A target that changed its health, and what the check that decided met.
 pub struct Transition {

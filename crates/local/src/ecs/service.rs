@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::health::HealthState;
+use crate::alb::health::HealthState;
 
 /// The number of a task within its service: 1 for the first ever started.
 pub type TaskNumber = u32;

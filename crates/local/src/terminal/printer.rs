@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::table::style;
+use crate::terminal::table::style;
 
 /// Texts that wait for a slow terminal; when there are more, the newest are lost.
 const QUEUE_MAX: usize = 10_000;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::connections::{Activity, Hold};
+use crate::alb::wire::connections::{Activity, Hold};
 
 /// Bytes of one read. hyper begins with a buffer of 8 KiB for each connection, and with a larger one
 /// whenever a read has filled it: this never does.

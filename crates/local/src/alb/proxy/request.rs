@@ -15,17 +15,17 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::access::Access;
-use crate::answer::{closing, early, error, fixed};
-use crate::body::{ClientSide, RequestBody, Upload};
-use crate::connections::{Activity, Answering, Hold};
+use crate::alb::listener::{Action, Listener};
+use crate::alb::proxy::access::Access;
+use crate::alb::proxy::answer::{closing, early, error, fixed};
+use crate::alb::proxy::response_body::ResponseBody;
+use crate::alb::target::{Lease, Sender, Target};
+use crate::alb::target_group::TargetGroup;
+use crate::alb::wire::body::{ClientSide, RequestBody, Upload};
+use crate::alb::wire::connections::{Activity, Answering, Hold};
+use crate::alb::wire::headers::{self, Client};
+use crate::alb::wire::socket::TargetSocket;
 use crate::event::Events;
-use crate::headers::{self, Client};
-use crate::listener::{Action, Listener};
-use crate::response_body::ResponseBody;
-use crate::socket::TargetSocket;
-use crate::target::{Lease, Sender, Target};
-use crate::target_group::TargetGroup;
 
 /// How long the load balancer waits.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::control::status::{ClusterStatus, ServiceStatus, TaskStatus};
 use crate::event::Tone;
-use crate::status::{ClusterStatus, ServiceStatus, TaskStatus};
 
 /// The colour of a tone, on a terminal that shows colours.
 #[must_use]
@@ -129,7 +129,7 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{BackingOff, RuleStatus};
+    use crate::control::status::{BackingOff, RuleStatus};
 
     fn plain(status: &ClusterStatus) -> String {
         anstream::adapter::strip_str(&draw(status)).to_string()

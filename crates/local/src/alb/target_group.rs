@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::health::HealthCheck;
-use crate::target::{Lease, Target, TargetState};
+use crate::alb::health::HealthCheck;
+use crate::alb::target::{Lease, Target, TargetState};
 
 /// The targets of one service.
 pub struct TargetGroup {

@@ -12,8 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::connections::{Activity, Hold};
-use crate::headers;
+use crate::alb::wire::connections::{Activity, Hold};
+use crate::alb::wire::headers;
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]

@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use crate::health::HealthCheck;
-use crate::path_pattern::PathPattern;
+use crate::alb::health::HealthCheck;
+use crate::alb::path_pattern::PathPattern;
 
 /// Parameters that say something to the cloud alone; `local` shows them and does no more.
 const CLOUD_ONLY: [&str; 5] = ["ContainerPort", "MinTasks", "MaxTasks", "Cpu", "Memory"];

@@ -13,20 +13,23 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{self, Transition};
+use crate::alb::check::{self, Transition};
+use crate::alb::front_door::FrontDoor;
+use crate::alb::health::HealthState;
+use crate::alb::listener::Listener;
+use crate::alb::proxy::request::{Proxy, Timeouts};
+use crate::alb::target::{Target, TargetState};
+use crate::alb::target_group::TargetGroup;
+use crate::alb::wire::connections::Limits;
 use crate::cluster::no_service;
 use crate::config::{self, ListenerArgs};
-use crate::connections::Limits;
+use crate::control::status::{self, ClusterStatus, ServiceStatus, TaskStatus};
 use crate::event::{Event, Events};
-use crate::front_door::FrontDoor;
-use crate::health::HealthState;
-use crate::listener::Listener;
-use crate::proxy::{Proxy, Timeouts};
 use crate::signals::Signals;
-use crate::status::{self, ClusterStatus, ServiceStatus, TaskStatus};
-use crate::target::{Target, TargetState};
-use crate::target_group::TargetGroup;
-use crate::{server, table, topology};
+use crate::{
+    alb::{proxy::server, topology},
+    terminal::table,
+};
 
 /// A container that restarts may have another address afterwards.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);

@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::check::{self, Transition};
+use crate::alb::check::{self, Transition};
+use crate::alb::health::HealthState;
+use crate::alb::target::Target;
+use crate::alb::target_group::TargetGroup;
+use crate::control::status::{BackingOff, ServiceStatus, TaskStatus};
+use crate::ecs::service::{Action, Phase, Replacement, Service, TaskNumber};
+use crate::ecs::task::{Task, TaskDefinition, TaskEvent};
 use crate::event::{Event, Events};
-use crate::health::HealthState;
-use crate::service::{Action, Phase, Replacement, Service, TaskNumber};
-use crate::status::{BackingOff, ServiceStatus, TaskStatus};
-use crate::target::Target;
-use crate::target_group::TargetGroup;
-use crate::task::{Task, TaskDefinition, TaskEvent};
 
 /// How a change went: what was done, or why it is not done yet.
 pub type Outcome = Result<String, String>;

@@ -1,0 +1,12 @@
+//! The load balancer: rules, target groups, targets and their health; knows nothing of tasks.
+
+pub mod check;
+pub mod front_door;
+pub mod health;
+pub mod listener;
+pub mod path_pattern;
+pub mod proxy;
+pub mod target;
+pub mod target_group;
+pub mod topology;
+pub mod wire;
