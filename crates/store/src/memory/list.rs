@@ -11,7 +11,8 @@ use crate::{
     query::{Filter, Query},
 };
 
-/// Bytes of a piece that is put together from single records.
+/// Bytes of a piece that is put together from single records. A record of more is a piece of its
+/// own.
 const FRAME_BYTES: usize = 32 * 1024;
 
 /// Records that are looked up before the first of them is copied.
@@ -31,7 +32,7 @@ pub struct List {
 }
 
 /// A list's JSON, a compact array, in pieces that share the collection's memory
-/// or hold little more than 32 KiB or one record.
+/// or hold at most twice 32 KiB.
 #[derive(Debug)]
 pub struct Frames {
     pages: Arc<Pages>,
@@ -46,7 +47,7 @@ enum Stage {
     Nothing,
     /// The last piece ended with a record.
     Record,
-    /// The last piece ended with a comma.
+    /// The last piece ended with what stands before a record.
     Comma,
     Everything,
 }
@@ -128,13 +129,27 @@ impl Frames {
         Some(page.slice(from..to))
     }
 
+    /// A long record, if that is what comes next.
+    fn long_record(&mut self) -> Option<Bytes> {
+        if self.stage != Stage::Comma {
+            return None;
+        }
+        let place = *self.rows.places(&self.pages, 1).first()?;
+        if self.pages.record(place).len() < FRAME_BYTES {
+            return None;
+        }
+        self.rows.skip(&self.pages);
+        self.stage = Stage::Record;
+        Some(self.pages.share(place))
+    }
+
     /// Single records, put together.
     fn joined(&mut self) -> Bytes {
         let mut piece = Vec::with_capacity(self.bytes_left.min(FRAME_BYTES + FRAME_BYTES / 8));
         match self.stage {
             Stage::Nothing => piece.push(b'['),
-            Stage::Record => piece.push(b','),
-            Stage::Comma | Stage::Everything => {}
+            Stage::Record if self.rows.left() > 0 => piece.push(b','),
+            Stage::Record | Stage::Comma | Stage::Everything => {}
         }
         while self.rows.left() > 0 {
             // The records of one user lie far apart: looked up one after the other before the
@@ -142,6 +157,11 @@ impl Frames {
             let places = self.rows.places(&self.pages, AHEAD);
             let records: Vec<_> = places.iter().map(|at| self.pages.record(*at)).collect();
             for record in records {
+                if record.len() >= FRAME_BYTES {
+                    // Shared, it comes next.
+                    self.stage = Stage::Comma;
+                    return piece.into();
+                }
                 piece.extend_from_slice(record);
                 self.rows.skip(&self.pages);
                 self.stage = Stage::Record;
@@ -166,7 +186,8 @@ impl Iterator for Frames {
         if self.stage == Stage::Everything {
             return None;
         }
-        let piece = self.whole_page().unwrap_or_else(|| self.joined());
+        let shared = self.whole_page().or_else(|| self.long_record());
+        let piece = shared.unwrap_or_else(|| self.joined());
         self.bytes_left -= piece.len();
         Some(piece)
     }
@@ -240,6 +261,41 @@ mod tests {
             "only commas stand apart"
         );
         assert!(pieces.len() > 10);
+    }
+
+    #[test]
+    fn long_records_are_shared_wherever_they_stand() {
+        let post = |n: usize| {
+            let bytes = if [1, 4, 5, 9].contains(&n) {
+                FRAME_BYTES
+            } else {
+                1
+            };
+            let text = "x".repeat(bytes);
+            format!(
+                r#"{{"id":{n},"thread":{},"text":"x","user":1,"more":"{text}"}}"#,
+                n % 2 + 1
+            )
+        };
+        let posts: Vec<_> = (1..10).map(post).collect();
+        let state: State<Post> =
+            Document::parse(format!("{{\"posts\":[{}]}}", posts.join(",")).as_bytes())
+                .unwrap()
+                .state;
+        for filters in [vec![], vec![filter(0, 1)], vec![filter(1, 1)]] {
+            for (descending, limit) in [(false, 9), (true, 9), (true, 1), (false, 4), (true, 6)] {
+                let query = Query {
+                    filters: filters.clone(),
+                    descending,
+                    limit: Some(limit),
+                    ..Query::default()
+                };
+                let list = state.list(&query);
+                let copied = list.frames.filter(Bytes::is_unique);
+                assert!(copied.map(|piece| piece.len()).sum::<usize>() < FRAME_BYTES);
+                assert!(ids(state.list(&query)).len() <= limit);
+            }
+        }
     }
 
     #[test]
