@@ -22,7 +22,7 @@ pub(crate) fn merge(target: Option<Value>, patch: Value) -> Option<Value> {
 
 /// Merges in place: members keep their order. However many the patch takes out,
 /// those that are left move once, for the writer's thread waits meanwhile.
-fn merge_members(members: &mut Map<String, Value>, patch: Map<String, Value>) {
+pub(crate) fn merge_members(members: &mut Map<String, Value>, patch: Map<String, Value>) {
     let mut gone = HashSet::new();
     for (name, patch) in patch {
         match members.entry(name) {
