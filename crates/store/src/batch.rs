@@ -170,10 +170,10 @@ impl<'a, M: Model> Batch<'a, M> {
             let bytes_max = self.total_max;
             return Err(WriteError::Full { bytes_max });
         }
-        self.total = total;
         if let Some(before) = before {
             self.release(&read_model(&before)?);
         }
+        self.total = total;
         for (index, _, key) in model.unique_keys() {
             self.holders.insert((index, key), Some(id));
         }

@@ -63,6 +63,24 @@ fn what_a_removed_journal_held_is_saved_and_writes_are_refused() {
 }
 
 #[test]
+fn what_a_removed_journal_held_is_saved_as_soon_as_it_can_be() {
+    // Whatever call of the saving is the one that cannot begin.
+    for after in 1..12 {
+        let disk = Simulated::new(0);
+        let (shared, mut writer) = open(&disk);
+        create(&mut writer, "finn").unwrap();
+        disk.remove(&journal_path(Path::new(DB)));
+        disk.arm(after, Fault::Early);
+        writer.checkpoint();
+        let _ = create(&mut writer, "jake");
+        let refusal = shared.refusal.get().unwrap();
+        assert!(refusal.contains("db.json holds all"), "{after}: {refusal}");
+        disk.restart(true);
+        assert_eq!(count(&disk), 1, "{after}");
+    }
+}
+
+#[test]
 fn a_replaced_journal_is_left_to_the_next_start() {
     let disk = Simulated::new(0);
     let (shared, mut writer) = open(&disk);

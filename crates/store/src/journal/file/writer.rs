@@ -312,10 +312,12 @@ impl<M: Model> Writer<M> {
                 Err(foreign(&at, what))
             }
             None => {
-                let what = match self.save().map_err(io::Error::from) {
+                let what = match self.save() {
                     Ok(()) => "was removed; db.json holds all that it did; restart this service"
                         .to_owned(),
-                    Err(error) => format!(
+                    // Tried again: nothing else has what the journal held.
+                    Err(early @ Failure::Early(_)) => return Err(early),
+                    Err(Failure::Final(error)) => format!(
                         "was removed, and what it held could not be saved in db.json: {error}"
                     ),
                 };
