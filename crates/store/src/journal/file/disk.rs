@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 
 /// A disk with files and a directory that must be synced each on their own.
 pub(crate) trait Disk: Send + Sync {
-    /// A file's whole contents; `None` when there is no such file.
+    /// A regular file's whole contents; `None` when there is no such file.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
     /// Creates an empty file, in place of whatever has the name, with the owner and
     /// the permissions of the file `like`, if there is that one.
@@ -82,7 +82,15 @@ pub(crate) struct FileSystem;
 
 impl Disk for FileSystem {
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        absent_is_none(fs::read(path))
+        let metadata = absent_is_none(fs::metadata(path))?;
+        match metadata {
+            None => Ok(None),
+            // A device may have no end, and a pipe nobody who writes to it.
+            Some(metadata) if !metadata.is_file() => {
+                Err(io::Error::other("it is not a regular file"))
+            }
+            Some(_) => absent_is_none(fs::read(path)),
+        }
     }
 
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>> {
