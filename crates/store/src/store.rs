@@ -82,10 +82,8 @@ impl<M: Model> Store<M> {
     /// When the file is missing, cannot be read or is not a collection of `M`
     /// within the bound, and when its journal is damaged or another file's.
     pub fn open(path: &Path, bytes_max: u64) -> Result<Self, OpenError> {
-        bound::check_file(path, bytes_max)?;
-        let (recovered, _) = look::<M>(&FileSystem, path)?;
+        let (recovered, _) = look::<M>(&FileSystem, path, bytes_max)?;
         let state = recovered.document.state;
-        bound::check(path, &state, bytes_max)?;
         Ok(Self {
             shared: Arc::new(Shared::new(state, None, bytes_max)),
             writer: None,
@@ -131,8 +129,7 @@ impl<M: Model> Store<M> {
     /// Creates a record of a client's members.
     ///
     /// # Errors
-    /// [`WriteError::Invalid`], [`WriteError::Conflict`], [`WriteError::NoMoreIds`],
-    /// [`WriteError::Refused`].
+    /// Any but [`WriteError::NotFound`] and [`WriteError::PreconditionFailed`].
     pub async fn create(&self, members: Object) -> Result<(Id<M>, Record), WriteError> {
         let written = self.write(Operation::Create(members)).await?;
         let id = Id::new(written.id).map_err(|_| WriteError::NoMoreIds)?;
@@ -175,7 +172,8 @@ impl<M: Model> Store<M> {
     /// Deletes a record. Its id is never given again.
     ///
     /// # Errors
-    /// [`WriteError::NotFound`], [`WriteError::PreconditionFailed`], [`WriteError::Refused`].
+    /// [`WriteError::NotFound`], [`WriteError::PreconditionFailed`], [`WriteError::PutOff`],
+    /// [`WriteError::Refused`].
     pub async fn delete(&self, id: Id<M>, precondition: Precondition) -> Result<(), WriteError> {
         self.write(Operation::Delete(id.get(), precondition))
             .await

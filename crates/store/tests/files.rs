@@ -140,7 +140,7 @@ async fn verify_says_what_the_files_hold() {
         last_id: 2,
         journal: journal(2, 0),
     };
-    assert_eq!(verify::<User>(&path).unwrap(), sound);
+    assert_eq!(verify::<User>(&path, u64::MAX).unwrap(), sound);
 
     // The last batch has not arrived as a whole.
     let at = path.with_file_name("db.json.journal");
@@ -149,7 +149,7 @@ async fn verify_says_what_the_files_hold() {
     let mut torn = whole.clone();
     torn[end - 40..].fill(b'\n');
     fs::write(&at, &torn).unwrap();
-    let found = verify::<User>(&path).unwrap();
+    let found = verify::<User>(&path, u64::MAX).unwrap();
     assert_eq!(found.records, 1);
     assert!(found.journal.is_some_and(|journal| journal.torn_bytes > 0));
 
@@ -160,10 +160,10 @@ async fn verify_says_what_the_files_hold() {
         journal: None,
         ..sound
     };
-    assert_eq!(verify::<User>(&path).unwrap(), empty);
+    assert_eq!(verify::<User>(&path, u64::MAX).unwrap(), empty);
     fs::remove_file(&path).unwrap();
     assert!(matches!(
-        verify::<User>(&path),
+        verify::<User>(&path, u64::MAX),
         Err(OpenError::Missing { .. })
     ));
 }

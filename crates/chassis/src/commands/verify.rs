@@ -9,7 +9,7 @@ use crate::config::Config;
 /// # Errors
 /// What is wrong with them, as the service would say at its start.
 pub(crate) fn verify<M: Model>(config: &Config) -> anyhow::Result<()> {
-    let found = store::verify::<M>(&config.db)?;
+    let found = store::verify::<M>(&config.db, config.collection_bytes_max())?;
     let path = config.db.display();
     println!(
         "{path}: {} {}, the last id given is {}",

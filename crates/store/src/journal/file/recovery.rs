@@ -8,6 +8,7 @@ use std::{
 use common::Model;
 
 use crate::{
+    bound,
     digest::Digest,
     document::{
         coherence, record,
@@ -73,11 +74,14 @@ const LOOKS: usize = 5;
 /// What the files say, for one who has no right to keep others from writing them.
 ///
 /// # Errors
-/// As [`recover`]; and when there is no `db.json`.
+/// As [`recover`]; when there is no `db.json`; and when it has more than `bytes_max`
+/// bytes of records.
 pub(crate) fn look<M: Model>(
     disk: &dyn Disk,
     path: &Path,
+    bytes_max: u64,
 ) -> Result<(Recovered<M>, Base), OpenError> {
+    bound::check_file(path, bytes_max)?;
     for looks in 1.. {
         let last = looks == LOOKS;
         match recover::<M>(disk, path) {
@@ -90,6 +94,7 @@ pub(crate) fn look<M: Model>(
                     path: path.to_owned(),
                 };
                 let base = recovered.base.take().ok_or_else(missing)?;
+                bound::check(path, &recovered.document.state, bytes_max)?;
                 return Ok((recovered, base));
             }
         }

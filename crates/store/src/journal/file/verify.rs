@@ -31,12 +31,13 @@ pub struct JournalFindings {
     pub torn_bytes: usize,
 }
 
-/// Reads the `db.json` at `path` and its journal. Changes nothing.
+/// Reads the `db.json` at `path` and its journal, whose list of records may have
+/// `bytes_max` bytes. Changes nothing.
 ///
 /// # Errors
 /// As [`Store::open`](crate::Store::open).
-pub fn verify<M: Model>(path: &Path) -> Result<Findings, OpenError> {
-    let (recovered, base) = look::<M>(&FileSystem, path)?;
+pub fn verify<M: Model>(path: &Path, bytes_max: u64) -> Result<Findings, OpenError> {
+    let (recovered, base) = look::<M>(&FileSystem, path, bytes_max)?;
     let state = &recovered.document.state;
     let journal = recovered.journal.map(|found| JournalFindings {
         changes: found.changes,
