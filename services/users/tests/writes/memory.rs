@@ -1,9 +1,8 @@
 //! What writes cost in memory.
 
-use std::{fs, thread};
+use std::thread;
 
 use serde_json::json;
-use testkit::Task;
 
 use crate::{writable, write};
 
@@ -12,14 +11,6 @@ const RECORD: usize = 4 * 1024 * 1024;
 
 /// Edits that arrive together.
 const EDITS: usize = 24;
-
-/// The most memory that the task has had, in bytes.
-fn peak(task: &Task) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", task.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.unwrap().trim().strip_suffix(" kB").unwrap();
-    kib.parse::<usize>().unwrap() * 1024
-}
 
 #[test]
 fn many_edits_of_a_large_record_take_the_memory_of_few() {
@@ -31,14 +22,14 @@ fn many_edits_of_a_large_record_take_the_memory_of_few() {
         .start();
     let edit = |number: usize| write("PATCH", "/api/users/1", &json!({"bio": number.to_string()}));
     assert_eq!(task.ask(&edit(EDITS)).status, 200);
-    let one = peak(&task);
+    let one = task.memory_peak_bytes();
     thread::scope(|scope| {
         for number in 0..EDITS {
             let mut connection = task.connect();
             scope.spawn(move || assert_eq!(connection.ask(&edit(number)).status, 200));
         }
     });
-    let many = peak(&task);
+    let many = task.memory_peak_bytes();
     println!(
         "one edit: {} MiB, {EDITS} edits: {} MiB",
         one >> 20,

@@ -1,9 +1,9 @@
 //! A service that can open no file.
 
-use std::{fs, thread, time::Instant};
+use std::fs;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
-use testkit::{DEADLINE, Task};
+use testkit::{Task, eventually};
 
 use crate::{user, writable, write};
 
@@ -45,11 +45,7 @@ fn without_descriptors_writes_go_on_and_the_fold_is_made_up_for() {
             .unwrap()
             .contains("user-400\"")
     };
-    let began = Instant::now();
-    while !folded() {
-        assert!(began.elapsed() < DEADLINE, "the journal was not folded");
-        thread::yield_now();
-    }
+    eventually("the journal is folded", folded);
     let metrics = task.get("/metrics");
     assert!(metrics.text().contains("\nstore_writes_refused 0\n"));
 }
