@@ -245,19 +245,17 @@ impl Connections {
     /// make room that have held most for longest.
     pub fn buffer(&self, activity: &Activity, bytes: usize) {
         let before = activity.buffered.swap(bytes, Relaxed);
-        self.buffered.bytes.fetch_add(bytes, Relaxed);
-        self.buffered.bytes.fetch_sub(before, Relaxed);
+        let count = |all: &AtomicUsize| {
+            all.fetch_add(bytes, Relaxed);
+            all.fetch_sub(before, Relaxed);
+        };
+        count(&self.buffered.bytes);
+        // One that is being closed may be in the middle of its turn.
+        if activity.leaving.load(Relaxed) {
+            count(&self.buffered.leaving);
+        }
         if bytes > before && self.full() {
             self.shed(Instant::now());
-        }
-    }
-
-    /// A connection has ended, and buffers nothing.
-    pub fn ended(&self, activity: &Activity) {
-        let bytes = activity.buffered.swap(0, Relaxed);
-        self.buffered.bytes.fetch_sub(bytes, Relaxed);
-        if activity.leaving.load(Relaxed) {
-            self.buffered.leaving.fetch_sub(bytes, Relaxed);
         }
     }
 

@@ -248,7 +248,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.connections.ended(&self.activity);
+        self.connections.buffer(&self.activity, 0);
     }
 }
 

@@ -53,7 +53,8 @@ const BYTES_PER_IDLE_SECOND: u64 = 10 * 1024 * 1024;
 
 /// What readers and the writer share.
 pub(crate) struct Shared<M> {
-    /// Locked for one look-up or for publishing one batch, never across input or output.
+    /// Only the writer changes it, and locks it then for publishing one batch: nobody
+    /// who reads it waits for input or output.
     pub state: RwLock<State<M>>,
     /// Writes that are durable.
     pub writes: AtomicU64,
