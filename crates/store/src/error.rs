@@ -165,8 +165,12 @@ pub enum WriteError {
     /// The disk could not be written for the moment, and nothing was. Try again.
     #[error("the store cannot write now")]
     PutOff,
-    /// The disk failed, or one of the store's files was changed by someone else:
-    /// no write is taken until the next start. Reads go on.
+    /// The disk failed in the middle of this write: the next start finds it done
+    /// or not, and no other is taken until then.
+    #[error("the disk failed, and the write may be done or not")]
+    InDoubt,
+    /// The disk failed before, or one of the store's files was changed by someone
+    /// else: no write is taken until the next start. Reads go on.
     #[error("the store refuses writes until it is started again")]
     Refused,
 }

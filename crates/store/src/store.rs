@@ -173,7 +173,7 @@ impl<M: Model> Store<M> {
     ///
     /// # Errors
     /// [`WriteError::NotFound`], [`WriteError::PreconditionFailed`], [`WriteError::PutOff`],
-    /// [`WriteError::Refused`].
+    /// [`WriteError::InDoubt`], [`WriteError::Refused`].
     pub async fn delete(&self, id: Id<M>, precondition: Precondition) -> Result<(), WriteError> {
         self.write(Operation::Delete(id.get(), precondition))
             .await
@@ -202,7 +202,7 @@ impl<M: Model> Store<M> {
             // The writer ends with the service, or by a fault of its own.
             self.shared
                 .refuse(&io::Error::other("the writer has ended"));
-            return Err(WriteError::Refused);
+            return Err(WriteError::InDoubt);
         };
         answer.into_outcome()
     }

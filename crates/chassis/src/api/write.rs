@@ -149,6 +149,10 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
         (WriteError::PutOff, _) => {
             ProblemDetails::unavailable("the store cannot write now; try again")
         }
+        (WriteError::InDoubt, _) => ProblemDetails::unavailable(
+            "the disk failed: this write may have happened all the same; the store takes no \
+             other until it is started again",
+        ),
         (WriteError::Refused, _) => {
             ProblemDetails::unavailable("the store refuses writes until it is started again")
         }

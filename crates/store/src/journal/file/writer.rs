@@ -28,7 +28,7 @@ use crate::{
         disk::Disk,
         failure::{Failure, early, fatal, foreign},
         lock::WriteLock,
-        recovery::{Recovered, journal_path, recover},
+        recovery::{Recovered, about, journal_path, recover},
     },
     memory::state::State,
     write::{Change, Operation},
@@ -266,10 +266,14 @@ impl<M: Model> Writer<M> {
         let (changes, journalled) = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
-            let error = match self.append(journalled) {
-                Ok(()) => {
+            let error = match self.check_files().map(|()| self.append(journalled)) {
+                Ok(Ok(())) => {
                     self.publish(changes);
                     None
+                }
+                Ok(Err(error)) => {
+                    self.shared.refuse(&error);
+                    Some(WriteError::InDoubt)
                 }
                 Err(Failure::Early(error)) => {
                     tracing::warn!(%error, "writes had to be put off");
@@ -290,16 +294,19 @@ impl<M: Model> Writer<M> {
         Answers::new(outcomes).give();
     }
 
-    /// Makes a batch durable, in files that are this writer's before and after.
-    fn append(&mut self, changes: Vec<Change>) -> Result<(), Failure> {
+    /// Makes a batch durable, in files that are still this writer's afterwards.
+    fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
         let at = journal_path(&self.base.path);
-        // A write on top of somebody else's db.json would be of no use.
-        self.base.check()?;
-        self.check_journal()?;
-        self.journal.append(changes).map_err(fatal(&at))?;
+        self.journal.append(changes).map_err(about(&at))?;
         // Whoever has taken the right to write since may have read the journal before.
-        let still_held = self.base.check_lock().map_err(io::Error::from);
-        still_held.map_err(Failure::Final)
+        self.base.check_lock().map_err(io::Error::from)
+    }
+
+    /// Whether the files are still this writer's: what is written on top of
+    /// somebody else's is of no use.
+    fn check_files(&mut self) -> Result<(), Failure> {
+        self.base.check()?;
+        self.check_journal()
     }
 
     /// Whether the journal is still found under its name. What it held is saved
@@ -373,8 +380,7 @@ impl<M: Model> Writer<M> {
     }
 
     fn fold(&mut self) -> Result<(), Failure> {
-        self.base.check()?;
-        self.check_journal()?;
+        self.check_files()?;
         let state = self.shared.state();
         let journal = Some(&mut self.journal);
         let digest = self.base.replace(&state, &self.others, journal)?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use testkit::{Binary, eventually};
+use testkit::{Binary, Response, eventually};
 
 use crate::{TOKEN, create, problem, user, usernames, writable, write};
 
@@ -79,6 +79,11 @@ fn on_a_full_disk_writes_are_refused_and_nothing_is_lost() {
     };
     assert_eq!(problem(&refused).0, "unavailable");
     assert_eq!(refused.header("retry-after"), "1");
+    let detail = |refused: &Response| refused.json()["detail"].as_str().unwrap().to_owned();
+    let in_doubt = "may have happened all the same";
+    assert!(detail(&refused).contains(in_doubt), "{}", refused.text());
+    // Those behind it have not.
+    assert!(!detail(&create(&task, "behind")).contains(in_doubt));
     assert_eq!(usernames(&task), acknowledged);
     let health = task.get("/health/ready");
     assert_eq!(
