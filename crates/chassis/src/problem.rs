@@ -9,6 +9,7 @@ use axum::{
 };
 use common::{MemberError, Problem};
 use serde::Serialize;
+use store::ReadError;
 
 /// A problem, on its way to the client.
 #[derive(Debug, Clone)]
@@ -116,6 +117,12 @@ impl ProblemDetails {
     }
 }
 
+impl From<ReadError> for ProblemDetails {
+    fn from(_: ReadError) -> Self {
+        Self::unavailable("the collection cannot be read now; try again")
+    }
+}
+
 impl IntoResponse for ProblemDetails {
     fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
@@ -126,5 +133,17 @@ impl IntoResponse for ProblemDetails {
         headers.extend(self.header.as_deref().cloned());
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collection_that_cannot_be_read_now_is_unavailable_and_worth_another_try() {
+        let response = ProblemDetails::from(ReadError).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 }

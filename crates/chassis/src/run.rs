@@ -131,7 +131,7 @@ async fn load<M: Model>(
         None => Store::open(&path, bytes_max),
     };
     let store = spawn_blocking(open).await??;
-    let records = store.status().await.records;
+    let records = store.status().await?.records;
     app.ready(store);
     tracing::info!(records, db = %config.db.display(), mode = app.mode(), "ready");
     Ok(())

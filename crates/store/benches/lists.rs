@@ -63,7 +63,9 @@ fn by_user(criterion: &mut Criterion) {
                     }
                 },
                 |query| {
-                    let list = runtime.block_on(store.list(&query));
+                    let list = runtime
+                        .block_on(store.list(&query))
+                        .expect("it is read from memory");
                     assert_eq!(list.total, POSTS_OF_ONE);
                     list.frames
                         .map(|piece| black_box(piece).len())
@@ -83,7 +85,12 @@ fn whole_list(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("whole list");
     for count in [1_000, 100_000] {
         let store = posts(count);
-        let list = || runtime.block_on(store.list(&Query::default())).frames;
+        let list = || {
+            runtime
+                .block_on(store.list(&Query::default()))
+                .expect("it is read from memory")
+                .frames
+        };
         group.throughput(Throughput::Bytes(list().bytes_left() as u64));
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
             bencher.iter(|| list().map(|piece| black_box(piece).len()).sum::<usize>());

@@ -47,7 +47,7 @@ fn main() {
         }
         let seconds = (SLICE * SLICES).as_secs_f64();
         let (stored, appended) = (f64::from(stored) / seconds, f64::from(appended) / seconds);
-        let status = runtime.block_on(store.status());
+        let status = runtime.block_on(store.status()).unwrap();
         #[expect(clippy::cast_precision_loss, reason = "a count of a few seconds")]
         let per_sync = status.writes as f64 / status.syncs as f64;
         let share = 100.0 * stored / appended;

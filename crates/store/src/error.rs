@@ -129,6 +129,14 @@ fn ways_out(path: &Path, error: &JournalError) -> String {
     }
 }
 
+/// The collection cannot be read now. Try again.
+///
+/// A `db.json` is served from memory, and every read of it succeeds: this is for a
+/// collection that is kept somewhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the collection cannot be read now")]
+pub struct ReadError;
+
 /// Why a write was not done. The collection is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {

@@ -25,7 +25,7 @@ mod tests;
 mod write;
 
 pub use digest::Digest;
-pub use error::{DocumentError, JournalError, OpenError, WriteError};
+pub use error::{DocumentError, JournalError, OpenError, ReadError, WriteError};
 pub use journal::file::lock::WriteLock;
 pub use journal::file::mount::mount_point;
 pub use journal::file::verify::{Findings, JournalFindings, verify};

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     bound,
-    error::{OpenError, WriteError},
+    error::{OpenError, ReadError, WriteError},
     journal::file::{
         disk::{Disk, FileSystem},
         lock::WriteLock,
@@ -210,25 +210,34 @@ impl<M: Model> Store<M> {
 
 #[expect(
     clippy::unused_async,
-    reason = "a database behind the same methods will wait"
+    reason = "a database behind the same methods will wait, and may be away"
 )]
 impl<M: Model> Store<M> {
-    /// The record with this id.
-    pub async fn get(&self, id: Id<M>) -> Option<Record> {
-        // Bound first, so that the lock is released before the digest is taken.
+    /// The record with this id, if there is one.
+    ///
+    /// # Errors
+    /// When the collection cannot be read now.
+    pub async fn get(&self, id: Id<M>) -> Result<Option<Record>, ReadError> {
+        // The lock is released here, before the digest is computed.
         let json = self.shared.state().get(id.get());
-        json.map(Record::new)
+        Ok(json.map(Record::new))
     }
 
     /// The records that a query asks for.
-    pub async fn list(&self, query: &Query) -> List {
-        self.shared.state().list(query)
+    ///
+    /// # Errors
+    /// When the collection cannot be read now.
+    pub async fn list(&self, query: &Query) -> Result<List, ReadError> {
+        Ok(self.shared.state().list(query))
     }
 
-    /// What the store says of itself.
-    pub async fn status(&self) -> Status {
+    /// The size of the collection and the state of its writes.
+    ///
+    /// # Errors
+    /// When the collection cannot be read now.
+    pub async fn status(&self) -> Result<Status, ReadError> {
         let summary = self.shared.state().summary;
-        Status {
+        Ok(Status {
             records: summary.count,
             bytes: summary.array_bytes() as u64,
             bytes_max: self.shared.bytes_max,
@@ -236,6 +245,6 @@ impl<M: Model> Store<M> {
             writes: self.shared.writes.load(Relaxed),
             syncs: self.shared.syncs.load(Relaxed),
             refusal: self.shared.refusal.get().cloned(),
-        }
+        })
     }
 }

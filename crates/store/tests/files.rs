@@ -113,7 +113,7 @@ async fn after_a_hand_edit_no_write_is_acknowledged_and_a_restart_serves_it() {
     let edited = json!({"users": [{"id": 5, "username": "by-hand", "name": "H", "bio": ""}]});
     fs::write(&path, edited.to_string()).unwrap();
     assert!(store.create(user("a")).await.is_err());
-    let refusal = store.status().await.refusal.unwrap();
+    let refusal = store.status().await.unwrap().refusal.unwrap();
     assert!(
         refusal.ends_with("restart this service to serve what it says now"),
         "{refusal}"
@@ -186,5 +186,5 @@ async fn a_cut_journal_is_refused_and_goes_on_as_its_message_says() {
         .unwrap()
         .set_len(length)
         .unwrap();
-    assert_eq!(open(&path).unwrap().status().await.records, 1);
+    assert_eq!(open(&path).unwrap().status().await.unwrap().records, 1);
 }

@@ -52,7 +52,7 @@ async fn a_link_under_the_name_of_a_new_file_is_not_followed() {
     for file in [path.clone(), beside(&path, ".journal")] {
         assert!(fs::symlink_metadata(&file).unwrap().is_file(), "{file:?}");
     }
-    assert_eq!(open(&path).unwrap().status().await.records, 1);
+    assert_eq!(open(&path).unwrap().status().await.unwrap().records, 1);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
         }
         let refused = first.create(user("pb")).await.unwrap_err();
         assert_eq!(refused, WriteError::Refused);
-        let refusal = first.status().await.refusal.unwrap();
+        let refusal = first.status().await.unwrap().refusal.unwrap();
         let remedy = "stop all that do, and start one";
         assert!(refusal.ends_with(remedy) || taken_again, "{refusal}");
         first.close().await;
@@ -104,6 +104,9 @@ async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
             second.close().await;
         }
         let records = if taken_again { 3 } else { 1 };
-        assert_eq!(open(&path).unwrap().status().await.records, records);
+        assert_eq!(
+            open(&path).unwrap().status().await.unwrap().records,
+            records
+        );
     }
 }

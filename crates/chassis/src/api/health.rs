@@ -44,7 +44,7 @@ pub(crate) async fn ready<M: Model>(State(app): State<App<M>>) -> Response<Body>
 async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
     let Service { name, version, .. } = app.service();
     let store = match app.loaded() {
-        Some(store) => Some(store.status().await),
+        Some(store) => store.status().await.ok(),
         None => None,
     };
     // A store that refuses writes stays ready: its reads are good, and a task
@@ -79,8 +79,10 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
 
 /// `GET /metrics`: 200, Prometheus' text format.
 pub(crate) async fn metrics<M: Model>(State(app): State<App<M>>) -> Response<Body> {
-    if let Some(store) = app.loaded() {
-        app.metrics().set_store(&store.status().await);
+    if let Some(store) = app.loaded()
+        && let Ok(status) = store.status().await
+    {
+        app.metrics().set_store(&status);
     }
     let text = app.metrics().text(app.sink().dropped());
     (

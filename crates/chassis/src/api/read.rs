@@ -65,7 +65,7 @@ impl Read {
 async fn answer_list<M: Model>(app: &App<M>, request: &Parts, filter: Option<Filter>) -> Answer {
     let mut query = query::parse::<M>(&request.uri)?;
     query.filters.extend(filter);
-    let list = app.store()?.list(&query).await;
+    let list = app.store()?.list(&query).await?;
     let mut response = conditional(request, entity_tag::etag(list.digest), || {
         Body::new(ListBody(list.frames))
     });
@@ -83,7 +83,7 @@ async fn answer_list<M: Model>(app: &App<M>, request: &Parts, filter: Option<Fil
 
 async fn answer_record<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     let PathId(id) = PathId::of(request.uri.path())?;
-    let record = app.store()?.get(id).await.ok_or_else(|| absent(id))?;
+    let record = app.store()?.get(id).await?.ok_or_else(|| absent(id))?;
     Ok(conditional(
         request,
         entity_tag::etag(record.digest),

@@ -137,7 +137,7 @@ impl Api {
             Mode::Writable => Store::open_writable(WriteLock::take(&path).unwrap(), u64::MAX),
             Mode::Full => {
                 let store = Store::<M>::open(&path, u64::MAX).unwrap();
-                let bytes = api.runtime.block_on(store.status()).bytes;
+                let bytes = api.runtime.block_on(store.status()).unwrap().bytes;
                 Store::open_writable(WriteLock::take(&path).unwrap(), bytes)
             }
         };
