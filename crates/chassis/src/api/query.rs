@@ -24,16 +24,14 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
             return Err(invalid(&name, "expected only once"));
         }
         match (index, &*name) {
-            (Some((number, index)), _) => {
-                let key = index.parse(&value);
-                let key = key.ok_or_else(|| invalid(&name, "expected an id"))?;
-                let index = number;
-                query.filters.push(Filter { index, key });
-            }
+            (Some((number, index)), _) => query.filters.push(Filter {
+                index: number,
+                key: index
+                    .parse(&value)
+                    .ok_or_else(|| invalid(&name, "expected an id"))?,
+            }),
             (None, "limit") => query.limit = Some(limit(&value)?),
-            (None, "after") => {
-                query.after = Some(after::<M>(&value)?);
-            }
+            (None, "after") => query.after = Some(after::<M>(&value)?),
             (None, _) => query.descending = descending(&value)?,
         }
         seen.push(name);

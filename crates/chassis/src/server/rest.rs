@@ -44,7 +44,7 @@ pub struct RequestBody {
 
 /// Where a rest comes back.
 struct Rest {
-    /// And whether the client waits for word that it may send it.
+    /// What came back, and whether the client still waits for word that it may send it.
     body: Mutex<Option<(Incoming, bool)>>,
     activity: Arc<Activity>,
 }
@@ -57,7 +57,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // hyper tells the client now.
+        // By polling, hyper is asked to give the client that word.
         self.held_back = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);

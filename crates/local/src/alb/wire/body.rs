@@ -72,7 +72,8 @@ impl Upload {
     }
 }
 
-/// A body without the trailers that do not go on. It fails when no frame arrives for the idle timeout while somebody waits for one.
+/// A body without the trailers that do not go on. It fails when no frame arrives for the idle
+/// timeout while somebody waits for one.
 pub(crate) struct Timed {
     body: Incoming,
     idle_timeout: Duration,
