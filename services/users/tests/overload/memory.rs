@@ -85,6 +85,15 @@ fn open_still(stream: &TcpStream) -> bool {
         .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
+/// Ends an attack when dropped, also by a test that fails: nothing else would.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// One attack at a time: each takes what the machine has.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -101,12 +110,11 @@ fn attack(attack: &Attack, group: Option<&Cgroup>) {
     let (addr, stop) = (task.addr(), AtomicBool::new(false));
     let met = thread::scope(|scope| {
         scope.spawn(|| attack.run(addr, &stop));
+        let _stop = Stop(&stop);
         let end = Instant::now() + ATTACK;
-        let met = polite::ask_until(addr, |met| {
+        polite::ask_until(addr, |met| {
             met.longest_wait > LIVENESS || Instant::now() > end && met.answers.len() > 20
-        });
-        stop.store(true, Relaxed);
-        met
+        })
     });
     assert_eq!(
         group.map_or(0, Cgroup::kills),

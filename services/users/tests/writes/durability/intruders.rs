@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, sync::Mutex, thread};
 
-use testkit::Binary;
+use testkit::{Binary, eventually};
 
 use crate::{create, problem, user, usernames, writable, write};
 
@@ -33,9 +33,9 @@ fn after_the_lock_was_removed_two_writers_do_not_both_acknowledge() {
                 }
             });
         }
-        while acknowledged.lock().unwrap().len() < 50 {
-            thread::yield_now();
-        }
+        eventually("writes are acknowledged", || {
+            acknowledged.lock().unwrap().len() >= 50
+        });
         fs::remove_file(beside(&binary, ".lock")).unwrap();
         binary.start()
     });
