@@ -30,7 +30,7 @@ pub use journal::file::lock::WriteLock;
 pub use journal::file::mount::mount_point;
 pub use journal::file::verify::{Findings, JournalFindings, verify};
 pub use json::Object;
-pub use memory::list::{Frames, List};
+pub use memory::list::{CutOff, Frames, List};
 pub use memory::state::Record;
 pub use query::{Filter, Query};
 pub use store::{Status, Store};

@@ -1,27 +1,27 @@
 //! A list as the body of an answer.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use store::Frames;
+use store::{CutOff, Frames};
 
-/// Streams a list's pieces as the client takes them.
+/// Streams a list's pieces as the client takes them. One that is cut off ends short of its length,
+/// with the connection.
 pub(crate) struct ListBody(pub Frames);
 
 impl Body for ListBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = CutOff;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        Poll::Ready(self.0.next().map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -9,7 +9,7 @@ use std::{
 use common::Key;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::digest::Summary;
+use crate::{digest::Summary, memory::pins::Pins};
 
 /// The records with one key.
 #[derive(Debug, Default)]
@@ -18,6 +18,12 @@ pub(crate) struct Posting {
     /// write only while there are such.
     pub ids: Arc<Vec<u64>>,
     pub summary: Summary,
+}
+
+impl Posting {
+    fn ids_mut(&mut self, pins: &Pins) -> &mut Vec<u64> {
+        pins.make_mut(&mut self.ids, |ids| size_of_val(&ids[..]))
+    }
 }
 
 /// An index over one member.
@@ -62,9 +68,9 @@ impl KeyMap {
         self.postings.get(key)
     }
 
-    pub fn insert(&mut self, key: Key, id: u64, summary: Summary) {
+    pub fn insert(&mut self, key: Key, id: u64, summary: Summary, pins: &Pins) {
         let posting = self.postings.entry(key).or_default();
-        let ids = Arc::make_mut(&mut posting.ids);
+        let ids = posting.ids_mut(pins);
         // Ids mostly come in ascending order.
         match ids.last() {
             Some(last) if *last >= id => {
@@ -80,7 +86,7 @@ impl KeyMap {
     ///
     /// Looked up before the first is inserted: the keys of a large index lie
     /// far apart, and the processor fetches several at a time.
-    pub fn insert_all(&mut self, records: &mut Vec<(Key, u64, Summary)>) {
+    pub fn insert_all(&mut self, records: &mut Vec<(Key, u64, Summary)>, pins: &Pins) {
         let known = |(key, ..): &&(Key, u64, Summary)| {
             let last = self.get(key).and_then(|posting| posting.ids.last());
             last.is_some()
@@ -88,17 +94,17 @@ impl KeyMap {
         let known = records.iter().filter(known).count();
         self.postings.reserve(records.len() - known);
         for (key, id, summary) in records.drain(..) {
-            self.insert(key, id, summary);
+            self.insert(key, id, summary, pins);
         }
     }
 
-    pub fn remove(&mut self, key: Key, id: u64, summary: Summary) {
+    pub fn remove(&mut self, key: Key, id: u64, summary: Summary, pins: &Pins) {
         let Entry::Occupied(mut entry) = self.postings.entry(key) else {
             return;
         };
         let posting = entry.get_mut();
         if let Ok(at) = posting.ids.binary_search(&id) {
-            Arc::make_mut(&mut posting.ids).remove(at);
+            posting.ids_mut(pins).remove(at);
             posting.summary.remove(summary);
         }
         if posting.ids.is_empty() {

@@ -1,13 +1,19 @@
 //! Lists: which records, in which order, and their JSON piece by piece.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use bytes::Bytes;
 use common::Model;
 
 use crate::{
     digest::{Digest, Summary},
-    memory::{pages::Pages, rows::Rows, state::State},
+    memory::{
+        pages::Pages,
+        pins::Lease,
+        rows::Rows,
+        snapshot::{Ids, Snapshot},
+        state::State,
+    },
     query::{Filter, Query},
 };
 
@@ -33,9 +39,35 @@ pub struct List {
 
 /// A list's JSON, a compact array, in pieces that share the collection's memory
 /// or hold at most twice 32 KiB.
+///
+/// The list stays as it was when it began. Of all lists that go on behind their first piece,
+/// the oldest ends with an error when they hold too much that the collection does not have
+/// any more.
 #[derive(Debug)]
 pub struct Frames {
-    pages: Arc<Pages>,
+    held: Held,
+    pieces: Pieces,
+}
+
+/// What a list is made from.
+#[derive(Debug)]
+enum Held {
+    /// It has not begun, which most lists do and end at once.
+    Snapshot(Snapshot),
+    /// There is more to come behind the first piece.
+    Lease(Lease),
+    /// It is over.
+    Nothing,
+}
+
+/// A list was cut off: its client read too slowly for what was written meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the list was cut off, since too much was written while it was read; read it again")]
+pub struct CutOff;
+
+/// What is still to be made of a list.
+#[derive(Debug)]
+struct Pieces {
     rows: Rows,
     stage: Stage,
     bytes_left: usize,
@@ -55,13 +87,15 @@ enum Stage {
 impl<M: Model> State<M> {
     pub(crate) fn list(&self, query: &Query) -> List {
         let (ids, all) = self.matching(&query.filters);
-        let (rows, more) = Rows::new(&self.pages, ids, query);
+        let pages = Arc::clone(&self.pages);
+        let snapshot = Snapshot { pages, ids };
+        let (rows, more) = Rows::new(&snapshot, query);
         let mut summary = all;
         let mut last_id = None;
         if rows.left() < all.count {
             summary = Summary::default();
             let mut rows = rows.clone();
-            while let Some(place) = rows.next(&self.pages) {
+            while let Some(place) = rows.next(&snapshot) {
                 summary.add(Summary::of(self.pages.record(place)));
                 last_id = Some(self.pages.id(place));
             }
@@ -71,24 +105,26 @@ impl<M: Model> State<M> {
             digest: summary.digest,
             next_after: last_id.filter(|_| more),
             frames: Frames {
-                pages: Arc::clone(&self.pages),
-                rows,
-                stage: Stage::Nothing,
-                bytes_left: summary.array_bytes(),
+                held: Held::Snapshot(snapshot),
+                pieces: Pieces {
+                    rows,
+                    stage: Stage::Nothing,
+                    bytes_left: summary.array_bytes(),
+                },
             },
         }
     }
 
-    /// The ids of the records that pass the filters, `None` for all there are.
-    fn matching(&self, filters: &[Filter]) -> (Option<Arc<Vec<u64>>>, Summary) {
+    /// The ids of the records that pass the filters.
+    fn matching(&self, filters: &[Filter]) -> (Ids, Summary) {
         let Some((first, others)) = filters.split_first() else {
-            return (None, self.summary);
+            return (Ids::All, self.summary);
         };
         let Some(posting) = self.posting(first.index, &first.key) else {
-            return (Some(Arc::default()), Summary::default());
+            return (Ids::Own(Vec::new()), Summary::default());
         };
         if others.is_empty() {
-            return (Some(Arc::clone(&posting.ids)), posting.summary);
+            return (Ids::Shared(Arc::clone(&posting.ids)), posting.summary);
         }
         let mut ids = posting.ids.to_vec();
         for filter in others {
@@ -99,7 +135,7 @@ impl<M: Model> State<M> {
         for place in ids.iter().filter_map(|id| self.pages.find(*id)) {
             summary.add(Summary::of(self.pages.record(place)));
         }
-        (Some(Arc::new(ids)), summary)
+        (Ids::Own(ids), summary)
     }
 }
 
@@ -107,17 +143,28 @@ impl Frames {
     /// Bytes of the pieces that are still to come.
     #[must_use]
     pub fn bytes_left(&self) -> usize {
-        self.bytes_left
+        self.pieces.bytes_left
+    }
+}
+
+impl Pieces {
+    /// The next piece, and whether there is none behind it.
+    fn next(&mut self, snapshot: &Snapshot) -> (Bytes, bool) {
+        let shared = self.whole_page(&snapshot.pages);
+        let shared = shared.or_else(|| self.long_record(snapshot));
+        let piece = shared.unwrap_or_else(|| self.joined(snapshot));
+        self.bytes_left -= piece.len();
+        (piece, self.stage == Stage::Everything)
     }
 
     /// A whole page, if that is what comes next.
-    fn whole_page(&mut self) -> Option<Bytes> {
-        let page = self.rows.whole_page(&self.pages)?;
+    fn whole_page(&mut self, pages: &Pages) -> Option<Bytes> {
+        let page = self.rows.whole_page(pages)?;
         if self.stage == Stage::Record {
             self.stage = Stage::Comma;
             return Some(Bytes::from_static(b","));
         }
-        self.rows.skip_page(&self.pages);
+        self.rows.skip_page(pages);
         // The brackets around the page are the list's only at its two ends.
         let from = usize::from(self.stage != Stage::Nothing);
         let to = page.len() - usize::from(self.rows.left() > 0);
@@ -130,21 +177,23 @@ impl Frames {
     }
 
     /// A long record, if that is what comes next.
-    fn long_record(&mut self) -> Option<Bytes> {
+    fn long_record(&mut self, snapshot: &Snapshot) -> Option<Bytes> {
         if self.stage != Stage::Comma {
             return None;
         }
-        let place = *self.rows.places(&self.pages, 1).first()?;
-        if self.pages.record(place).len() < FRAME_BYTES {
+        let pages = &snapshot.pages;
+        let place = *self.rows.places(snapshot, 1).first()?;
+        if pages.record(place).len() < FRAME_BYTES {
             return None;
         }
-        self.rows.skip(&self.pages);
+        self.rows.skip(pages);
         self.stage = Stage::Record;
-        Some(self.pages.share(place))
+        Some(pages.share(place))
     }
 
     /// Single records, put together.
-    fn joined(&mut self) -> Bytes {
+    fn joined(&mut self, snapshot: &Snapshot) -> Bytes {
+        let pages = &*snapshot.pages;
         let mut piece = Vec::with_capacity(self.bytes_left.min(FRAME_BYTES + FRAME_BYTES / 8));
         match self.stage {
             Stage::Nothing => piece.push(b'['),
@@ -154,8 +203,8 @@ impl Frames {
         while self.rows.left() > 0 {
             // The records of one user lie far apart: looked up one after the other before the
             // first is copied, the processor fetches several at a time.
-            let places = self.rows.places(&self.pages, AHEAD);
-            let records: Vec<_> = places.iter().map(|at| self.pages.record(*at)).collect();
+            let places = self.rows.places(snapshot, AHEAD);
+            let records: Vec<_> = places.iter().map(|at| pages.record(*at)).collect();
             for record in records {
                 if record.len() >= FRAME_BYTES {
                     // Shared, it comes next.
@@ -163,10 +212,10 @@ impl Frames {
                     return piece.into();
                 }
                 piece.extend_from_slice(record);
-                self.rows.skip(&self.pages);
+                self.rows.skip(pages);
                 self.stage = Stage::Record;
                 if self.rows.left() > 0 {
-                    if piece.len() >= FRAME_BYTES || self.rows.whole_page(&self.pages).is_some() {
+                    if piece.len() >= FRAME_BYTES || self.rows.whole_page(pages).is_some() {
                         return piece.into();
                     }
                     piece.push(b',');
@@ -180,16 +229,29 @@ impl Frames {
 }
 
 impl Iterator for Frames {
-    type Item = Bytes;
+    type Item = Result<Bytes, CutOff>;
 
-    fn next(&mut self) -> Option<Bytes> {
-        if self.stage == Stage::Everything {
-            return None;
+    fn next(&mut self) -> Option<Self::Item> {
+        match mem::replace(&mut self.held, Held::Nothing) {
+            Held::Snapshot(snapshot) => {
+                let (piece, last) = self.pieces.next(&snapshot);
+                if !last {
+                    self.held = Held::Lease(Lease::new(snapshot));
+                }
+                Some(Ok(piece))
+            }
+            Held::Lease(lease) => {
+                let Some(snapshot) = lease.snapshot() else {
+                    return Some(Err(CutOff));
+                };
+                let (piece, last) = self.pieces.next(&snapshot);
+                if !last {
+                    self.held = Held::Lease(lease);
+                }
+                Some(Ok(piece))
+            }
+            Held::Nothing => None,
         }
-        let shared = self.whole_page().or_else(|| self.long_record());
-        let piece = shared.unwrap_or_else(|| self.joined());
-        self.bytes_left -= piece.len();
-        Some(piece)
     }
 }
 
@@ -216,7 +278,10 @@ mod tests {
     /// The ids that the list's JSON holds, checked against its length.
     fn ids(list: List) -> Vec<u64> {
         let expected = list.frames.bytes_left();
-        let json: Vec<u8> = list.frames.flat_map(Vec::from).collect();
+        let json: Vec<u8> = list
+            .frames
+            .flat_map(|piece| Vec::from(piece.unwrap()))
+            .collect();
         assert_eq!(json.len(), expected);
         let records: Vec<serde_json::Value> = serde_json::from_slice(&json).unwrap();
         records
@@ -249,7 +314,11 @@ mod tests {
     #[test]
     fn whole_pages_are_shared_and_not_copied() {
         let state = posts(2000);
-        let pieces: Vec<_> = state.list(&Query::default()).frames.collect();
+        let pieces: Vec<_> = state
+            .list(&Query::default())
+            .frames
+            .map(Result::unwrap)
+            .collect();
         let shared = |piece: &&Bytes| {
             (0..)
                 .map_while(|n| state.pages.page(n))
@@ -291,7 +360,8 @@ mod tests {
                     ..Query::default()
                 };
                 let list = state.list(&query);
-                let copied = list.frames.filter(Bytes::is_unique);
+                let pieces = list.frames.map(Result::unwrap);
+                let copied = pieces.filter(Bytes::is_unique);
                 assert!(copied.map(|piece| piece.len()).sum::<usize>() < FRAME_BYTES);
                 assert!(ids(state.list(&query)).len() <= limit);
             }

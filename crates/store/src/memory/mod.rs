@@ -4,5 +4,7 @@ pub(crate) mod index;
 pub(crate) mod list;
 pub(crate) mod page;
 pub(crate) mod pages;
+pub(crate) mod pins;
 pub(crate) mod rows;
+pub(crate) mod snapshot;
 pub(crate) mod state;

@@ -1,8 +1,13 @@
 //! Pages: runs of records whose JSON lies in one piece.
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
+
+use crate::memory::pins::{PinnedPage, Pins};
 
 /// Bytes after which a page is full. A write copies one page, a list sends one
 /// page at a time: larger pages make lists cheaper and writes dearer.
@@ -19,6 +24,8 @@ pub(crate) struct Page {
     ends: Box<[u32]>,
     /// `[{..},{..}]`
     text: Bytes,
+    /// Set when the page is replaced while lists hold it.
+    pinned: OnceLock<PinnedPage>,
 }
 
 impl Page {
@@ -80,6 +87,15 @@ impl Page {
     /// The same, sharing the page's memory.
     pub fn share(&self, slot: usize) -> Bytes {
         self.text.slice(self.span(slot))
+    }
+
+    /// The collection does not have this page any more, and lists that hold it still do.
+    pub fn pin(&self, pins: &Arc<Pins>) {
+        let bytes = size_of::<Self>()
+            + size_of_val(&*self.ids)
+            + size_of_val(&*self.ends)
+            + self.text.len();
+        self.pinned.get_or_init(|| PinnedPage::new(pins, bytes));
     }
 }
 
@@ -163,6 +179,7 @@ impl PageBuilder {
             ids: self.ids.into(),
             ends: self.ends.into(),
             text: self.text.into(),
+            pinned: OnceLock::new(),
         })
     }
 }

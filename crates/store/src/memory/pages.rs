@@ -4,7 +4,10 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::memory::page::{Page, PageBuilder};
+use crate::memory::{
+    page::{Page, PageBuilder},
+    pins::Pins,
+};
 
 /// Where a record lies: its page, and its slot in there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,23 +21,41 @@ pub(crate) struct Place {
 pub(crate) struct Pages {
     /// Each page's first id, apart from the pages so that a search touches little memory.
     first_ids: Vec<u64>,
-    pages: Vec<Arc<Page>>,
+    all: Vec<Arc<Page>>,
+    /// What lists hold of those that were replaced.
+    pins: Arc<Pins>,
 }
 
 impl Pages {
+    pub fn new(pins: Arc<Pins>) -> Self {
+        Self {
+            pins,
+            ..Self::default()
+        }
+    }
+
+    pub fn pins(&self) -> &Arc<Pins> {
+        &self.pins
+    }
+
+    /// Bytes that it has beside the pages.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.first_ids[..]) + size_of_val(&self.all[..])
+    }
+
     /// Appends a page whose ids are above all others.
     pub fn extend(&mut self, page: Option<Page>) {
         self.first_ids.extend(page.as_ref().map(Page::first_id));
-        self.pages.extend(page.map(Arc::new));
+        self.all.extend(page.map(Arc::new));
     }
 
     pub fn page(&self, page: usize) -> Option<&Arc<Page>> {
-        self.pages.get(page)
+        self.all.get(page)
     }
 
     pub fn find(&self, id: u64) -> Option<Place> {
         let page = self.home(id)?;
-        let slot = self.pages[page].slot(id).ok()?;
+        let slot = self.all[page].slot(id).ok()?;
         Some(Place { page, slot })
     }
 
@@ -46,15 +67,15 @@ impl Pages {
     }
 
     pub fn record(&self, place: Place) -> &[u8] {
-        self.pages[place.page].record(place.slot)
+        self.all[place.page].record(place.slot)
     }
 
     pub fn share(&self, place: Place) -> Bytes {
-        self.pages[place.page].share(place.slot)
+        self.all[place.page].share(place.slot)
     }
 
     pub fn id(&self, place: Place) -> u64 {
-        self.pages[place.page].id(place.slot)
+        self.all[place.page].id(place.slot)
     }
 
     pub fn first(&self) -> Option<Place> {
@@ -63,7 +84,7 @@ impl Pages {
 
     /// The first record of a page.
     pub fn first_of(&self, page: usize) -> Option<Place> {
-        (page < self.pages.len()).then_some(Place { page, slot: 0 })
+        (page < self.all.len()).then_some(Place { page, slot: 0 })
     }
 
     /// How many records there are from `place` on, counted up to `most`.
@@ -71,9 +92,9 @@ impl Pages {
         let Place { page, slot } = place;
         let length = |page: &Arc<Page>| page.len();
         let (mut count, others) = if descending {
-            (slot + 1, &self.pages[..page])
+            (slot + 1, &self.all[..page])
         } else {
-            (length(&self.pages[page]) - slot, &self.pages[page + 1..])
+            (length(&self.all[page]) - slot, &self.all[page + 1..])
         };
         for at in 0..others.len() {
             if count >= most {
@@ -97,14 +118,14 @@ impl Pages {
     /// The first record whose id is above `id`.
     pub fn after(&self, id: u64) -> Option<Place> {
         let page = self.home(id).unwrap_or(0);
-        let slot = self.pages.get(page)?.slot(id);
+        let slot = self.all.get(page)?.slot(id);
         self.place(page, slot.map_or_else(|slot| slot, |slot| slot + 1))
     }
 
     /// The last record whose id is below `id`.
     pub fn before(&self, id: u64) -> Option<Place> {
         let page = self.home(id.checked_sub(1)?)?;
-        let slot = self.pages[page].slot(id);
+        let slot = self.all[page].slot(id);
         let slot = slot.unwrap_or_else(|slot| slot).checked_sub(1)?;
         Some(Place { page, slot })
     }
@@ -123,13 +144,13 @@ impl Pages {
         let page = page.checked_sub(1)?;
         Some(Place {
             page,
-            slot: self.pages[page].len() - 1,
+            slot: self.all[page].len() - 1,
         })
     }
 
     /// This place, which may be one behind a page's end.
     fn place(&self, page: usize, slot: usize) -> Option<Place> {
-        if slot < self.pages[page].len() {
+        if slot < self.all[page].len() {
             return Some(Place { page, slot });
         }
         self.first_of(page + 1)
@@ -154,7 +175,7 @@ impl Pages {
     /// Replaces a page by one or more that hold the same records but for `id`,
     /// which is `new` or gone.
     fn rebuild(&mut self, at: usize, new: Option<(u64, &[u8])>, id: u64) {
-        let old = self.pages.get(at).cloned();
+        let old = self.all.get(at).cloned();
         let room = old.as_ref().map_or((0, 0), |page| {
             let record = new.map_or(0, |(_, record)| record.len());
             (page.len() + 1, page.text().len() + 1 + record)
@@ -182,7 +203,10 @@ impl Pages {
         let end = at + usize::from(old.is_some());
         self.first_ids
             .splice(at..end, built.iter().map(Page::first_id));
-        self.pages.splice(at..end, built.into_iter().map(Arc::new));
+        self.all.splice(at..end, built.into_iter().map(Arc::new));
+        if let Some(page) = old.filter(|page| Arc::strong_count(page) > 1) {
+            page.pin(&self.pins);
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The records of a list, one after the other.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::{
-    memory::pages::{Pages, Place},
+    memory::{
+        pages::{Pages, Place},
+        snapshot::Snapshot,
+    },
     query::Query,
 };
 
@@ -20,21 +23,19 @@ pub(crate) struct Rows {
 enum Source {
     /// One behind the other in the collection.
     Run { next: Option<Place>, left: usize },
-    /// Those with these ids.
-    Picked {
-        ids: Arc<Vec<u64>>,
-        left: Range<usize>,
-    },
+    /// Those with the snapshot's ids in these places.
+    Picked { left: Range<usize> },
 }
 
 impl Rows {
-    /// The query's page of `ids`, or of all records; and whether there are more behind it.
-    pub fn new(pages: &Pages, ids: Option<Arc<Vec<u64>>>, query: &Query) -> (Self, bool) {
+    /// The query's page of the records in a snapshot; and whether there are more behind it.
+    pub fn new(snapshot: &Snapshot, query: &Query) -> (Self, bool) {
+        let pages = &snapshot.pages;
         let Query {
             descending, after, ..
         } = *query;
         let limit = query.limit.unwrap_or(usize::MAX);
-        let (source, more) = if let Some(ids) = ids {
+        let (source, more) = if let Some(ids) = snapshot.ids.picked() {
             let Range { mut start, mut end } = 0..ids.len();
             match after {
                 Some(after) if descending => end = ids.partition_point(|id| *id < after),
@@ -47,13 +48,7 @@ impl Rows {
             } else if more {
                 end = start + limit;
             }
-            (
-                Source::Picked {
-                    ids,
-                    left: start..end,
-                },
-                more,
-            )
+            (Source::Picked { left: start..end }, more)
         } else {
             let next = match (after, descending) {
                 (Some(after), true) => pages.before(after),
@@ -76,22 +71,23 @@ impl Rows {
     pub fn left(&self) -> usize {
         match &self.source {
             Source::Run { left, .. } => *left,
-            Source::Picked { left, .. } => left.len(),
+            Source::Picked { left } => left.len(),
         }
     }
 
-    pub fn next(&mut self, pages: &Pages) -> Option<Place> {
+    pub fn next(&mut self, snapshot: &Snapshot) -> Option<Place> {
+        let Snapshot { pages, ids } = snapshot;
         let place = match &self.source {
             Source::Run { left: 0, .. } => None,
             Source::Run { next, .. } => *next,
-            Source::Picked { ids, left } => {
+            Source::Picked { left } => {
                 let mut left = left.clone();
                 let at = if self.descending {
                     left.next_back()
                 } else {
                     left.next()
                 };
-                at.and_then(|at| pages.find(ids[at]))
+                at.and_then(|at| pages.find(ids.picked()?[at]))
             }
         };
         self.skip(pages);
@@ -99,7 +95,8 @@ impl Rows {
     }
 
     /// Where the next records lie: up to `most`, and none behind the end of a page.
-    pub fn places(&self, pages: &Pages, most: usize) -> Vec<Place> {
+    pub fn places(&self, snapshot: &Snapshot, most: usize) -> Vec<Place> {
+        let Snapshot { pages, ids } = snapshot;
         match &self.source {
             Source::Run { next, left } => {
                 let behind = |place: &Place| {
@@ -110,8 +107,8 @@ impl Rows {
                     .take(most.min(*left))
                     .collect()
             }
-            Source::Picked { ids, left } => {
-                let ids = &ids[left.clone()];
+            Source::Picked { left } => {
+                let ids = ids.picked().map_or(&[][..], |ids| &ids[left.clone()]);
                 let find = |id: &u64| {
                     let place = pages.find(*id);
                     place.expect("an index names records that are there")
@@ -133,10 +130,10 @@ impl Rows {
                 *left = left.saturating_sub(1);
                 *next = next.and_then(|place| behind(pages, place, descending));
             }
-            Source::Picked { left, .. } if descending => {
+            Source::Picked { left } if descending => {
                 left.next_back();
             }
-            Source::Picked { left, .. } => {
+            Source::Picked { left } => {
                 left.next();
             }
         }

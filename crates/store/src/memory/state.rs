@@ -11,6 +11,7 @@ use crate::{
         index::{KeyMap, Posting},
         page::PageBuilder,
         pages::Pages,
+        pins::Pins,
     },
 };
 
@@ -34,6 +35,8 @@ impl Record {
 pub(crate) struct State<M> {
     /// Shared with the lists being sent; copied on write only while there are such.
     pub pages: Arc<Pages>,
+    /// What these lists hold of what was replaced.
+    pub pins: Arc<Pins>,
     indexes: Vec<KeyMap>,
     pub summary: Summary,
     /// The highest id ever given.
@@ -43,8 +46,10 @@ pub(crate) struct State<M> {
 
 impl<M: Model> State<M> {
     pub fn new() -> Self {
+        let pins = Arc::<Pins>::default();
         Self {
-            pages: Arc::default(),
+            pages: Arc::new(Pages::new(Arc::clone(&pins))),
+            pins,
             indexes: M::indexes().map(|_| KeyMap::default()).collect(),
             summary: Summary::default(),
             last_id: 0,
@@ -65,14 +70,18 @@ impl<M: Model> State<M> {
     pub fn put(&mut self, id: u64, json: &[u8], record: &M) {
         self.forget(id);
         let summary = Summary::of(json);
-        Arc::make_mut(&mut self.pages).put(id, json);
+        self.pages_mut().put(id, json);
         self.account(id, summary, record);
     }
 
     /// Takes a record out. Its id is never given again.
     pub fn remove(&mut self, id: u64) {
         self.forget(id);
-        Arc::make_mut(&mut self.pages).remove(id);
+        self.pages_mut().remove(id);
+    }
+
+    fn pages_mut(&mut self) -> &mut Pages {
+        self.pins.make_mut(&mut self.pages, Pages::bytes)
     }
 
     /// Takes a record out of everything but the pages.
@@ -81,14 +90,14 @@ impl<M: Model> State<M> {
         let summary = Summary::of(&json);
         let record: M = serde_json::from_slice(&json).expect("what is stored was read as a record");
         for ((_, index), keys) in M::indexes().zip(&mut self.indexes) {
-            keys.remove(index.key(&record), id, summary);
+            keys.remove(index.key(&record), id, summary, &self.pins);
         }
         self.summary.remove(summary);
     }
 
     fn account(&mut self, id: u64, summary: Summary, record: &M) {
         for ((_, index), keys) in M::indexes().zip(&mut self.indexes) {
-            keys.insert(index.key(record), id, summary);
+            keys.insert(index.key(record), id, summary, &self.pins);
         }
         self.count(id, summary);
     }
@@ -129,7 +138,7 @@ impl<M: Model> Loader<M> {
     pub fn push(&mut self, id: u64, json: &[u8], record: &M) {
         if self.page.full(json.len()) {
             let full = std::mem::replace(&mut self.page, PageBuilder::new());
-            Arc::make_mut(&mut self.state.pages).extend(full.finish());
+            self.state.pages_mut().extend(full.finish());
         }
         let summary = Summary::of(json);
         self.page.push(id, json);
@@ -138,16 +147,16 @@ impl<M: Model> Loader<M> {
         for ((_, index), (keys, unindexed)) in M::indexes().zip(indexes) {
             unindexed.push((index.key(record), id, summary));
             if index.unique() || unindexed.len() >= INDEXED_AT_A_TIME {
-                keys.insert_all(unindexed);
+                keys.insert_all(unindexed, &self.state.pins);
             }
         }
     }
 
     pub fn finish(mut self) -> State<M> {
         for (keys, unindexed) in self.state.indexes.iter_mut().zip(&mut self.unindexed) {
-            keys.insert_all(unindexed);
+            keys.insert_all(unindexed, &self.state.pins);
         }
-        Arc::make_mut(&mut self.state.pages).extend(self.page.finish());
+        self.state.pages_mut().extend(self.page.finish());
         for keys in &mut self.state.indexes {
             keys.shrink();
         }

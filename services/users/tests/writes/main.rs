@@ -10,6 +10,7 @@ mod conditions;
 mod durability;
 mod memory;
 mod refusals;
+mod slow_readers;
 mod soundness;
 
 use serde_json::{Value, json};

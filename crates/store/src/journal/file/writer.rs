@@ -69,6 +69,7 @@ pub(crate) struct Shared<M> {
 
 impl<M> Shared<M> {
     pub fn new(state: State<M>, lock: Option<WriteLock>, bytes_max: u64) -> Self {
+        state.pins.set_collection_bytes(state.summary.array_bytes());
         Self {
             state: RwLock::new(state),
             writes: AtomicU64::new(0),
@@ -358,6 +359,10 @@ impl<M: Model> Writer<M> {
                 None => state.remove(id),
             }
         }
+        state.pins.set_collection_bytes(state.summary.array_bytes());
+        let pins = Arc::clone(&state.pins);
+        drop(state);
+        pins.bound();
     }
 
     /// Folds the journal into `db.json`, if there is anything to fold. What could

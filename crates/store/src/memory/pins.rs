@@ -1,0 +1,349 @@
+//! What lists that are being sent hold, and the collection does not have any more.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use crate::memory::snapshot::Snapshot;
+
+/// Bytes that may be held however small the collection is.
+const BYTES_MIN: usize = 4 * 1024 * 1024;
+
+/// What lists that are being sent hold, and the collection does not have any more: records and ids
+/// that were replaced meanwhile. As many bytes as the collection has; beyond that the oldest list
+/// ends. The newest is never ended: it holds no more than one collection.
+///
+/// Lists that end with their first piece are not among them.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    /// Bytes of pages that were replaced and are still held.
+    pages: AtomicUsize,
+    bytes_max: AtomicUsize,
+    lists: Mutex<Lists>,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    /// What they are made from, the oldest first.
+    snapshots: BTreeMap<u64, Arc<Snapshot>>,
+    /// The number of the next one.
+    next: u64,
+    /// Bytes that only one of them ever had.
+    own_bytes: usize,
+    /// What else was replaced while it was held, and its bytes.
+    replaced: Vec<(Weak<dyn Send + Sync>, usize)>,
+}
+
+impl Default for Pins {
+    fn default() -> Self {
+        Self {
+            pages: AtomicUsize::new(0),
+            bytes_max: AtomicUsize::new(BYTES_MIN),
+            lists: Mutex::default(),
+        }
+    }
+}
+
+impl Pins {
+    /// The collection has so many bytes now.
+    pub fn set_collection_bytes(&self, bytes: usize) {
+        self.bytes_max.store(bytes.max(BYTES_MIN), Relaxed);
+    }
+
+    /// As [`Arc::make_mut`]. What lists go on holding of it counts from now on.
+    ///
+    /// Nobody may begin to share it meanwhile.
+    pub fn make_mut<'a, T>(
+        &self,
+        shared: &'a mut Arc<T>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> &'a mut T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        if Arc::strong_count(shared) > 1 {
+            let held = Arc::downgrade(shared);
+            self.lists().replaced.push((held, bytes(shared)));
+        }
+        Arc::make_mut(shared)
+    }
+
+    /// Ends the oldest lists while they hold too much. Those that are read at this moment may
+    /// hold it a little longer.
+    pub fn bound(&self) {
+        let mut ended = 0_u64;
+        // Dropped before the next look, and without the lock: it may be much.
+        while self.excess().is_some() {
+            ended += 1;
+        }
+        if ended > 0 {
+            tracing::warn!(
+                lists = ended,
+                "lists were cut off: their clients read too slowly for what was written meanwhile"
+            );
+        }
+    }
+
+    /// What the oldest list holds, taken away from it, if all hold too much.
+    fn excess(&self) -> Option<Arc<Snapshot>> {
+        let mut lists = self.lists();
+        let bytes_max = self.bytes_max.load(Relaxed);
+        if lists.snapshots.len() <= 1 || self.bytes(&mut lists) <= bytes_max {
+            return None;
+        }
+        let oldest = *lists.snapshots.first_key_value()?.0;
+        lists.take(oldest)
+    }
+
+    /// Bytes that lists hold, and the collection does not have any more.
+    fn bytes(&self, lists: &mut Lists) -> usize {
+        lists.replaced.retain(|(held, _)| held.strong_count() > 0);
+        let replaced: usize = lists.replaced.iter().map(|(_, bytes)| bytes).sum();
+        replaced + lists.own_bytes + self.pages.load(Relaxed)
+    }
+
+    fn lists(&self) -> MutexGuard<'_, Lists> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lists {
+    fn take(&mut self, number: u64) -> Option<Arc<Snapshot>> {
+        let snapshot = self.snapshots.remove(&number)?;
+        self.own_bytes -= snapshot.ids.own_bytes();
+        Some(snapshot)
+    }
+}
+
+/// A page that was replaced and is still held: counted until it is dropped.
+#[derive(Debug)]
+pub(crate) struct PinnedPage {
+    pins: Arc<Pins>,
+    bytes: usize,
+}
+
+impl PinnedPage {
+    pub fn new(pins: &Arc<Pins>, bytes: usize) -> Self {
+        let pins = Arc::clone(pins);
+        pins.pages.fetch_add(bytes, Relaxed);
+        Self { pins, bytes }
+    }
+}
+
+impl Drop for PinnedPage {
+    fn drop(&mut self) {
+        self.pins.pages.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// A list that is being sent may go on as long as it has this.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pins: Arc<Pins>,
+    number: u64,
+    snapshot: Weak<Snapshot>,
+}
+
+impl Lease {
+    /// For a list that is made from this.
+    pub fn new(snapshot: Snapshot) -> Self {
+        let pins = Arc::clone(snapshot.pages.pins());
+        let own_bytes = snapshot.ids.own_bytes();
+        let held = Arc::new(snapshot);
+        let snapshot = Arc::downgrade(&held);
+        let mut lists = pins.lists();
+        let number = lists.next;
+        lists.next += 1;
+        lists.own_bytes += own_bytes;
+        lists.snapshots.insert(number, held);
+        drop(lists);
+        pins.bound();
+        Self {
+            pins,
+            number,
+            snapshot,
+        }
+    }
+
+    /// What the list is made from, unless it was taken away.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.upgrade()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Bound first, so that the lock is released before it is dropped.
+        let taken = self.pins.lists().take(self.number);
+        drop(taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use bytes::Bytes;
+    use common::{Key, Post};
+
+    use super::*;
+    use crate::{
+        document::text::Document,
+        memory::{
+            list::{CutOff, Frames},
+            state::State,
+        },
+        query::{Filter, Query},
+    };
+
+    /// Records of the collection, which fill several pages.
+    const POSTS: u64 = 500;
+
+    fn post(id: u64, round: u64) -> String {
+        let text = "x".repeat(1000);
+        format!(r#"{{"id":{id},"thread":1,"text":"{round} {text}","user":2}}"#)
+    }
+
+    /// A collection whose lists may hold so many bytes.
+    fn posts(bytes_max: usize) -> State<Post> {
+        let posts: Vec<_> = (1..=POSTS).map(|id| post(id, 0)).collect();
+        let document = format!("{{\"posts\":[{}]}}", posts.join(","));
+        let state = Document::parse(document.as_bytes()).unwrap().state;
+        state.pins.bytes_max.store(bytes_max, Relaxed);
+        state
+    }
+
+    fn put(state: &mut State<Post>, ids: Range<u64>, round: u64) {
+        for id in ids {
+            let json = post(id, round);
+            state.put(id, json.as_bytes(), &serde_json::from_str(&json).unwrap());
+        }
+    }
+
+    fn held(pins: &Pins) -> usize {
+        pins.bytes(&mut pins.lists())
+    }
+
+    fn by(index: usize, id: u64) -> Filter {
+        Filter {
+            index,
+            key: Key::Id(id),
+        }
+    }
+
+    /// A list whose first piece was read.
+    fn begin(state: &State<Post>, filters: Vec<Filter>) -> (Bytes, Frames) {
+        let query = Query {
+            filters,
+            ..Query::default()
+        };
+        let mut frames = state.list(&query).frames;
+        (frames.next().unwrap().unwrap(), frames)
+    }
+
+    /// The rest of a list, in which every post is of this round.
+    fn check_whole((first, rest): (Bytes, Frames), round: u64) {
+        let json = rest.fold(first.to_vec(), |mut json, piece| {
+            json.extend(piece.unwrap());
+            json
+        });
+        let posts: Vec<Post> = serde_json::from_slice(&json).unwrap();
+        let round = format!("{round} ");
+        assert_eq!(posts.len() as u64, POSTS);
+        assert!(posts.iter().all(|post| post.text.starts_with(&round)));
+    }
+
+    fn check_cut_off((_, mut rest): (Bytes, Frames)) {
+        assert_eq!(rest.next(), Some(Err(CutOff)));
+        assert_eq!(rest.next(), None);
+        assert!(rest.bytes_left() > 0);
+    }
+
+    #[test]
+    fn lists_hold_a_bounded_part_of_what_was_replaced_and_the_oldest_end() {
+        const ROUNDS: u64 = 12;
+        let mut state = posts(0);
+        let collection = state.summary.array_bytes();
+        // What four lists hold of as many collections, pages' own bytes included.
+        let bytes_max = collection * 9 / 2;
+        state.pins.bytes_max.store(bytes_max, Relaxed);
+        let pins = Arc::clone(&state.pins);
+        let first = Arc::downgrade(&state.pages);
+        let mut lists = Vec::new();
+        for round in 0..ROUNDS {
+            lists.push(begin(&state, Vec::new()));
+            for id in 1..=POSTS {
+                put(&mut state, id..id + 1, round + 1);
+                pins.bound();
+                assert!(held(&pins) <= bytes_max);
+            }
+        }
+        assert!(held(&pins) > bytes_max - collection);
+        assert_eq!(first.strong_count(), 0);
+        let newest = lists.split_off(lists.len() - 4);
+        lists.into_iter().for_each(check_cut_off);
+        for (list, round) in newest.into_iter().zip(ROUNDS - 4..) {
+            check_whole(list, round);
+        }
+        assert_eq!(held(&pins), 0);
+        assert!(pins.lists().snapshots.is_empty());
+    }
+
+    #[test]
+    fn the_newest_list_is_whole_whatever_it_holds() {
+        let mut state = posts(0);
+        let list = begin(&state, Vec::new());
+        put(&mut state, 1..POSTS + 1, 1);
+        state.pins.bound();
+        assert!(held(&state.pins) > state.summary.array_bytes());
+        check_whole(list, 0);
+        assert_eq!(held(&state.pins), 0);
+    }
+
+    #[test]
+    fn what_is_dropped_unread_is_held_no_more() {
+        let mut state = posts(usize::MAX);
+        let list = begin(&state, vec![by(0, 1)]);
+        put(&mut state, 1..POSTS + 1, 1);
+        // Its ids, too.
+        assert!(held(&state.pins) > state.summary.array_bytes() + 8 * 500);
+        drop(list);
+        assert_eq!(held(&state.pins), 0);
+        assert!(state.pins.lists().snapshots.is_empty());
+    }
+
+    #[test]
+    fn ids_of_one_list_alone_are_bounded_though_nothing_is_written() {
+        let bytes = 8 * usize::try_from(POSTS).unwrap();
+        let state = posts(2 * bytes);
+        let both = || begin(&state, vec![by(0, 1), by(1, 2)]);
+        let (oldest, old) = (both(), both());
+        assert_eq!(held(&state.pins), 2 * bytes);
+        let new = both();
+        assert_eq!(held(&state.pins), 2 * bytes);
+        check_cut_off(oldest);
+        check_whole(old, 0);
+        check_whole(new, 0);
+        assert_eq!(held(&state.pins), 0);
+    }
+
+    #[test]
+    fn short_lists_are_made_at_once() {
+        let mut state = posts(0);
+        let query = Query {
+            limit: Some(10),
+            ..Query::default()
+        };
+        let mut frames = state.list(&query).frames;
+        let piece = frames.next().unwrap().unwrap();
+        assert!(state.pins.lists().snapshots.is_empty());
+        put(&mut state, 1..2, 1);
+        assert_eq!(held(&state.pins), 0);
+        assert_eq!((frames.next(), frames.bytes_left()), (None, 0));
+        assert!(piece.starts_with(b"[{"));
+    }
+}
