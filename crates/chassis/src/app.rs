@@ -7,8 +7,9 @@ use common::Model;
 use store::Store;
 
 use crate::{
-    identity::token::Token,
+    identity::caller::{Caller, Identity},
     lifecycle::{Lifecycle, Phase},
+    mode::Mode,
     problem::ProblemDetails,
     room::{Room, Rooms},
     telemetry::{log::Sink, metrics::Metrics},
@@ -42,8 +43,8 @@ struct Inner<M: Model> {
     metrics: Arc<Metrics>,
     sink: Sink,
     store: OnceLock<Store<M>>,
-    /// `None` when the service only reads.
-    token: Option<Token>,
+    mode: Mode,
+    identity: Identity,
     rooms: Rooms,
 }
 
@@ -54,16 +55,17 @@ impl<M: Model> Clone for App<M> {
 }
 
 impl<M: Model> App<M> {
-    /// A service whose collection is not loaded yet. With a token it writes too.
+    /// A service whose collection is not loaded yet.
     #[must_use]
-    pub fn new(service: Service, sink: Sink, token: Option<Token>) -> Self {
+    pub fn new(service: Service, sink: Sink, mode: Mode, identity: Identity) -> Self {
         Self(Arc::new(Inner {
             service,
             lifecycle: Lifecycle::default(),
             metrics: Arc::default(),
             sink,
             store: OnceLock::new(),
-            token,
+            mode,
+            identity,
             rooms: Rooms::default(),
         }))
     }
@@ -81,27 +83,21 @@ impl<M: Model> App<M> {
         &self.0.lifecycle
     }
 
+    /// Who sent a request with these headers.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
+        self.0.identity.caller(headers)
+    }
+
     /// Room for one more write, given back when dropped. Only for those who may
     /// write: others must not keep them waiting.
-    pub(crate) fn admit_write(&self, headers: &HeaderMap) -> Result<Room<'_>, ProblemDetails> {
-        let only_reads = || ProblemDetails::unavailable("this service only reads");
-        let token = self.0.token.as_ref().ok_or_else(only_reads)?;
-        token.admit(headers)?;
+    pub(crate) fn admit_write(&self, caller: Caller) -> Result<Room<'_>, ProblemDetails> {
+        caller.check_may_write()?;
         self.0.rooms.admit()
     }
 
-    /// The mode's name.
-    pub(crate) fn mode(&self) -> &'static str {
-        if self.writable() {
-            "writable"
-        } else {
-            "read-only"
-        }
-    }
-
-    /// Whether this service takes writes.
-    pub(crate) fn writable(&self) -> bool {
-        self.0.token.is_some()
+    /// Whether this process writes.
+    pub(crate) fn mode(&self) -> Mode {
+        self.0.mode
     }
 
     pub(crate) fn service(&self) -> Service {

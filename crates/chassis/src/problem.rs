@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, Response, StatusCode, header},
-    response::IntoResponse,
 };
 use common::{MemberError, Problem};
 use serde::Serialize;
 use store::ReadError;
 
 /// A problem, on its way to the client.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct ProblemDetails {
     problem: Problem,
     detail: Cow<'static, str>,
@@ -92,8 +91,18 @@ impl ProblemDetails {
         self
     }
 
-    /// The body. The request's id is only known to the layer that sends it.
-    pub fn json(&self, request_id: &[u8]) -> Vec<u8> {
+    /// The answer to the request with this id.
+    pub fn into_response(self, request_id: &[u8]) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.json(request_id)));
+        *response.status_mut() = status(self.problem);
+        let headers = response.headers_mut();
+        let media_type = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, media_type);
+        headers.extend(self.header.map(|header| *header));
+        response
+    }
+
+    fn json(&self, request_id: &[u8]) -> Vec<u8> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Members<'a> {
@@ -123,26 +132,13 @@ impl From<ReadError> for ProblemDetails {
     }
 }
 
-impl IntoResponse for ProblemDetails {
-    fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = status(self.problem);
-        let headers = response.headers_mut();
-        let media_type = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, media_type);
-        headers.extend(self.header.as_deref().cloned());
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_collection_that_cannot_be_read_now_is_unavailable_and_worth_another_try() {
-        let response = ProblemDetails::from(ReadError).into_response();
+        let response = ProblemDetails::from(ReadError).into_response(b"1");
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }

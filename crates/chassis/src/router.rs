@@ -1,74 +1,57 @@
-//! The routes of a service, each with its documentation.
+//! The routes of a service, each with its documentation, and the way of a
+//! request to its route.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant,
+};
 
 use axum::{
-    body::{Body, HttpBody},
-    http::{HeaderValue, Method, Request, Response, StatusCode, header},
-    response::IntoResponse,
-    routing::{MethodRouter, get, post, put},
+    BoxError,
+    body::HttpBody,
+    http::{Request, Response},
 };
 use bytes::Bytes;
 use common::{Index, Model};
-use tower::{BoxError, Service, service_fn};
-use tower_http::{body::UnsyncBoxBody, catch_panic::CatchPanic};
+use futures_util::FutureExt;
+use hyper::service::{Service, service_fn};
 
 use crate::{
     api::{
-        body::{self, Accepts},
-        health,
+        endpoint::Endpoint,
         openapi::{Document, ListOf},
-        read::Read,
-        write,
     },
     app::App,
+    path::without_slash,
     problem::ProblemDetails,
+    server::connections::Activity,
     telemetry::{
+        exchange::{Connection, Exchange, ObservedBody},
         metrics::RouteMetrics,
-        observe::{self, Observe, Panicked},
     },
 };
 
-/// What a route takes, as `OPTIONS` tells.
-#[derive(Clone, Copy)]
-struct Takes {
-    methods: &'static str,
-    /// Of the method whose media types have a header of their own.
-    body: Option<&'static Accepts>,
-}
+const TEXT: &str = "text/plain; charset=utf-8";
 
-const READ: Takes = Takes {
-    methods: "GET, HEAD, OPTIONS",
-    body: None,
-};
-const READ_OR_CREATE: Takes = Takes {
-    methods: "GET, HEAD, POST, OPTIONS",
-    body: Some(&body::POST),
-};
-const READ_OR_EDIT: Takes = Takes {
-    methods: "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
-    body: Some(&body::PATCH),
-};
-
-/// The routes of a service. All three have these: `/`, `/api`, the collection,
-/// its records, its API document, health and metrics.
+/// The routes of a service, while they are declared. All services have these: `/`,
+/// `/api`, the collection, its records, its API document, health and metrics.
 pub struct Routes<M: Model> {
-    app: App<M>,
-    /// Numbers of routes.
-    paths: matchit::Router<usize>,
-    answers: Vec<Route<M>>,
-    metrics: Vec<RouteMetrics>,
+    router: Router<M>,
     document: Document<M>,
 }
 
-/// What answers the requests of a route.
+/// Leads each request to the route of its path.
+pub struct Router<M: Model> {
+    app: App<M>,
+    paths: matchit::Router<Arc<Route<M>>>,
+    /// For paths that no route has.
+    missing: Arc<Route<M>>,
+}
+
+/// A route: what answers its requests, and what is counted of them.
 struct Route<M: Model> {
     app: App<M>,
-    /// What is read of the collection by `GET` and `HEAD`.
-    read: Option<Read>,
-    /// Everything else; `None` for paths that no route has. (A router without methods
-    /// would send an empty `Allow` with its 404.)
-    methods: Option<MethodRouter>,
+    endpoint: Endpoint,
+    metrics: Arc<RouteMetrics>,
 }
 
 impl<M: Model> Routes<M> {
@@ -76,33 +59,21 @@ impl<M: Model> Routes<M> {
     #[must_use]
     pub fn new(app: App<M>) -> Self {
         let collection = format!("/api/{}", M::COLLECTION);
-        let document = Document::new(app.service(), app.writable());
+        let record = format!("{collection}/{{id}}");
+        let mut document = Document::new(app.service(), app.mode().writable());
+        document.list(&collection, ListOf::All);
+        document.record(&record);
         let mut routes = Self {
-            app,
-            paths: matchit::Router::new(),
-            answers: Vec::new(),
-            metrics: Vec::new(),
+            router: Router::new(app),
             document,
         };
-        let record = format!("{collection}/{{id}}");
-        routes.document.list(&collection, ListOf::All);
-        routes.document.record(&record);
-        routes.get("/", get(async || "Ready to receive requests"));
-        routes.get("/api", get(async || "API ready to receive requests"));
-        let (list, one) = (Some(Read::List), Some(Read::Record));
-        if routes.app.writable() {
-            let edit = put(write::replace::<M>)
-                .patch(write::patch::<M>)
-                .delete(write::delete::<M>);
-            routes.add(&collection, READ_OR_CREATE, list, post(write::create::<M>));
-            routes.add(&record, READ_OR_EDIT, one, edit);
-        } else {
-            routes.add(&collection, READ, list, MethodRouter::new());
-            routes.add(&record, READ, one, MethodRouter::new());
-        }
-        routes.get("/health/live", get(health::live::<M>));
-        routes.get("/health/ready", get(health::ready::<M>));
-        routes.get("/metrics", get(health::metrics::<M>));
+        routes.add("/", fixed(TEXT, "Ready to receive requests"));
+        routes.add("/api", fixed(TEXT, "API ready to receive requests"));
+        routes.add(&collection, Endpoint::Collection);
+        routes.add(&record, Endpoint::Record);
+        routes.add("/health/live", Endpoint::Live);
+        routes.add("/health/ready", Endpoint::Ready);
+        routes.add("/metrics", Endpoint::Metrics);
         routes
     }
 
@@ -121,104 +92,109 @@ impl<M: Model> Routes<M> {
         };
         let path = format!("/api/{}/{name}/{{{member}Id}}", M::COLLECTION);
         self.document.list(&path, ListOf::With(member));
-        self.add(&path, READ, Some(Read::ListBy(index)), MethodRouter::new());
+        self.add(&path, Endpoint::ListBy(index));
         self
     }
 
-    fn get(&mut self, path: &str, methods: MethodRouter<App<M>>) {
-        self.add(path, READ, None, methods);
-    }
-
-    /// Adds a route.
-    fn add(&mut self, path: &str, takes: Takes, read: Option<Read>, methods: MethodRouter<App<M>>) {
-        let options = async move || {
-            let mut response = StatusCode::NO_CONTENT.into_response();
-            let headers = response.headers_mut();
-            headers.insert(header::ALLOW, HeaderValue::from_static(takes.methods));
-            if let Some(body) = takes.body {
-                headers.insert(&body.header, HeaderValue::from_static(body.value));
-            }
-            response
-        };
-        let methods = methods
-            .options(options)
-            .fallback(async move || ProblemDetails::not_allowed(takes.methods));
+    fn add(&mut self, path: &str, endpoint: Endpoint) {
+        let route = Route::new(&self.router.app, path, endpoint);
         let unique = "a route is added once";
-        self.paths.insert(path, self.answers.len()).expect(unique);
-        self.push(path, read, Some(methods));
+        self.router.paths.insert(path, route).expect(unique);
     }
 
-    fn push(&mut self, label: &str, read: Option<Read>, methods: Option<MethodRouter<App<M>>>) {
-        self.metrics
-            .push(self.app.metrics().route(label.to_owned()));
-        self.answers.push(Route {
-            app: self.app.clone(),
-            read,
-            methods: methods.map(|methods| methods.with_state(self.app.clone())),
-        });
-    }
-
-    /// The service that answers these routes.
+    /// The router of these routes.
     #[must_use]
-    pub fn into_service<B>(
-        mut self,
-    ) -> Observe<
-        impl Service<
-            Request<B>,
-            Response = Response<UnsyncBoxBody<Bytes, BoxError>>,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + Sync,
-    >
-    where
-        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-    {
-        let document = Bytes::from(self.document.to_json());
+    pub fn into_router(mut self) -> Router<M> {
         let path = format!("/api/{}/openapi.json", M::COLLECTION);
-        let media_type = [(header::CONTENT_TYPE, "application/json")];
-        self.get(&path, get(async move || (media_type, document)));
-        self.push("none", None, None);
-        let answers = self.answers.into_iter().map(|route| {
-            let route = Arc::new(route);
-            let answer = service_fn(move |request| {
-                let route = Arc::clone(&route);
-                async move { Ok(route.answer(request).await) }
-            });
-            CatchPanic::custom(answer, Panicked)
-        });
-        let shared = observe::Shared {
-            sink: self.app.sink().clone(),
-            metrics: Arc::clone(self.app.metrics()),
-            lifecycle: self.app.lifecycle().clone(),
-            paths: self.paths,
-            routes: self.metrics,
-        };
-        Observe::new(answers.collect(), shared)
+        let document = self.document.to_json();
+        self.add(&path, fixed("application/json", document));
+        self.router
     }
 }
 
+fn fixed(media_type: &'static str, bytes: impl Into<Bytes>) -> Endpoint {
+    let bytes = bytes.into();
+    Endpoint::Fixed { media_type, bytes }
+}
+
 impl<M: Model> Route<M> {
-    /// Answers a request. Reads of the collection, which nearly all requests
-    /// are, go straight to their function: axum allocates three times on the way
-    /// to a handler.
-    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    fn new(app: &App<M>, label: &str, endpoint: Endpoint) -> Arc<Self> {
+        Arc::new(Self {
+            app: app.clone(),
+            endpoint,
+            metrics: Arc::new(app.metrics().route(label.to_owned())),
+        })
+    }
+}
+
+impl<M: Model> Router<M> {
+    fn new(app: App<M>) -> Self {
+        let missing = Route::new(&app, "none", Endpoint::Missing);
+        Self {
+            app,
+            paths: matchit::Router::new(),
+            missing,
+        }
+    }
+
+    /// Answers requests that come over no connection, as in tests.
+    pub fn in_process<B>(
+        self,
+    ) -> impl Service<
+        Request<B>,
+        Response = Response<ObservedBody>,
+        Error = Infallible,
+        Future: Send,
+    > + Send
+    + use<M, B>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        match self.read {
-            Some(read) if matches!(*request.method(), Method::GET | Method::HEAD) => {
-                let request = request.into_parts().0;
-                read.answer(&self.app, request).await.into_response()
+        let nobody = SocketAddr::from(([0; 4], 0));
+        let activity = Arc::new(Activity::new(Instant::now()));
+        Arc::new(self).for_connection(nobody, activity)
+    }
+
+    /// Answers the requests of a connection from `peer`.
+    pub(crate) fn for_connection<B>(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        activity: Arc<Activity>,
+    ) -> impl Service<
+        Request<B>,
+        Response = Response<ObservedBody>,
+        Error = Infallible,
+        Future: Send,
+    > + Send
+    + use<M, B>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let router = Arc::clone(self);
+        let connection = Arc::new(Connection::new(
+            self.app.sink().clone(),
+            Arc::clone(self.app.metrics()),
+            self.app.lifecycle().clone(),
+            peer,
+            activity,
+        ));
+        service_fn(move |request: Request<B>| {
+            let route = router.route(request.uri().path());
+            let exchange = Exchange::begin(&connection, &route.metrics, &request);
+            async move {
+                let answer = AssertUnwindSafe(route.endpoint.answer(&route.app, request));
+                // The panic hook has logged what happened and where.
+                let panicked = |_| Err(ProblemDetails::internal());
+                let answer = answer.catch_unwind().await.unwrap_or_else(panicked);
+                Ok(exchange.answer(answer))
             }
-            _ => match &self.methods {
-                Some(methods) => {
-                    let answer = methods.clone().call(request);
-                    answer.await.unwrap_or_else(|never| match never {})
-                }
-                None => ProblemDetails::no_route(request.uri().path()).into_response(),
-            },
+        })
+    }
+
+    fn route(&self, path: &str) -> Arc<Route<M>> {
+        match self.paths.at(without_slash(path)) {
+            Ok(found) => Arc::clone(found.value),
+            Err(_) => Arc::clone(&self.missing),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From the command line to the exit code.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
@@ -12,21 +12,22 @@ use crate::{
     app::{App, Service},
     commands::{healthcheck, verify},
     config::{Arguments, Command, Config, Limits},
+    identity::caller::Identity,
     lifecycle::{self, Signals},
+    mode::{self, Mode},
     router::Routes,
     server::{self, descriptors},
     telemetry::log::{self, Sink},
-    writing,
 };
 
-/// Runs a service of `M` whose routes `routes` completes. Returns when it has
+/// Runs a service of `M` whose routes `complete` completes. Returns when it has
 /// stopped, or cannot start; why is on standard error.
-pub fn run<M: Model>(service: Service, routes: fn(Routes<M>) -> Routes<M>) -> ExitCode {
+pub fn run<M: Model>(service: Service, complete: fn(Routes<M>) -> Routes<M>) -> ExitCode {
     let arguments = parse(service);
     let ran = match arguments.command {
         Some(Command::Verify) => verify::verify::<M>(&arguments.config),
         Some(Command::Healthcheck) => healthcheck::check(&arguments.config),
-        None => serve(service, &arguments.config, routes),
+        None => serve(service, &arguments.config, complete),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,14 +51,14 @@ fn parse(service: Service) -> Arguments {
 fn serve<M: Model>(
     service: Service,
     config: &Config,
-    routes: fn(Routes<M>) -> Routes<M>,
+    complete: fn(Routes<M>) -> Routes<M>,
 ) -> anyhow::Result<()> {
     let sink = log::install(service.name)?;
     // Each service has a fraction of a core: a second thread would only add switches.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let served = runtime.block_on(live(service, config, routes, &sink));
+    let served = runtime.block_on(live(service, config, complete, &sink));
     // Tasks that are left, if any, have had their time.
     runtime.shutdown_background();
     if served.is_ok() {
@@ -71,27 +72,27 @@ fn serve<M: Model>(
 async fn live<M: Model>(
     service: Service,
     config: &Config,
-    routes: fn(Routes<M>) -> Routes<M>,
+    complete: fn(Routes<M>) -> Routes<M>,
     sink: &Sink,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new(config.exit_with_stdin).context("cannot take over signals")?;
     let settings = config.clone();
     let prepared = tokio::select! {
-        // On a thread that nobody waits for: a disk may hang, and the file of the token be a pipe.
-        prepared = spawn_blocking(move || writing::prepare(&settings)) => prepared??,
+        // On a thread that nobody waits for: a disk may hang, and the token's file may be a pipe.
+        prepared = spawn_blocking(move || prepare(&settings)) => prepared??,
         signal = signals.next() => {
             tracing::info!(signal, "stopping before the start");
             return Ok(());
         }
     };
-    let (lock, token) = prepared.unzip();
+    let (identity, mode, lock) = prepared;
     let address = config.address();
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another port with --port or PORT")
     })?;
-    let app = App::<M>::new(service, sink.clone(), token);
-    let observed = routes(Routes::new(app.clone())).into_service();
-    let service_for = |peer, activity| observed.for_connection(peer, activity);
+    let app = App::<M>::new(service, sink.clone(), mode, identity);
+    let router = Arc::new(complete(Routes::new(app.clone())).into_router());
+    let service_for = |peer, activity| router.for_connection(peer, activity);
     tracing::info!(addr = %listener.local_addr()?, "listening");
     let mut limits = Limits::new(config);
     limits.max_connections = descriptors::make_room(limits.max_connections);
@@ -118,6 +119,13 @@ async fn live<M: Model>(
     }
 }
 
+/// Reads who may write, and takes the collection's file if this process writes it.
+fn prepare(config: &Config) -> anyhow::Result<(Identity, Mode, Option<WriteLock>)> {
+    let identity = Identity::configured(config)?;
+    let (mode, lock) = mode::choose(config, &identity)?;
+    Ok((identity, mode, lock))
+}
+
 /// Loads the collection, while health checks are answered already.
 async fn load<M: Model>(
     app: &App<M>,
@@ -133,6 +141,6 @@ async fn load<M: Model>(
     let store = spawn_blocking(open).await??;
     let records = store.status().await?.records;
     app.ready(store);
-    tracing::info!(records, db = %config.db.display(), mode = app.mode(), "ready");
+    tracing::info!(records, db = %config.db.display(), mode = app.mode().name(), "ready");
     Ok(())
 }

@@ -3,7 +3,6 @@
 use axum::{
     Json,
     body::Body,
-    extract::State,
     http::{Response, StatusCode, header},
     response::IntoResponse,
 };
@@ -30,15 +29,15 @@ struct Health {
 }
 
 /// `GET /health/live`: 200 as long as the process answers. For the container's health check.
-pub(crate) async fn live<M: Model>(State(app): State<App<M>>) -> Response<Body> {
-    health(&app, true).await
+pub(crate) async fn live<M: Model>(app: &App<M>) -> Response<Body> {
+    health(app, true).await
 }
 
 /// `GET /health/ready`: 200 while requests may be sent here, 503 before the
 /// collection is loaded and while draining. For the target group.
-pub(crate) async fn ready<M: Model>(State(app): State<App<M>>) -> Response<Body> {
+pub(crate) async fn ready<M: Model>(app: &App<M>) -> Response<Body> {
     let ready = app.lifecycle().phase() == Phase::Ready;
-    health(&app, ready).await
+    health(app, ready).await
 }
 
 async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
@@ -65,7 +64,7 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
         service: name,
         version,
         revision: Service::REVISION,
-        mode: app.mode(),
+        mode: app.mode().name(),
         writes: store.as_ref().filter(|store| store.writable).map(writes),
         records: store.map(|store| store.records),
     };
@@ -78,7 +77,7 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
 }
 
 /// `GET /metrics`: 200, Prometheus' text format.
-pub(crate) async fn metrics<M: Model>(State(app): State<App<M>>) -> Response<Body> {
+pub(crate) async fn metrics<M: Model>(app: &App<M>) -> Response<Body> {
     if let Some(store) = app.loaded()
         && let Ok(status) = store.status().await
     {

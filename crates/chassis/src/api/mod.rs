@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod conditional;
+pub(crate) mod endpoint;
 pub(crate) mod entity_tag;
 pub(crate) mod health;
 pub(crate) mod list_body;

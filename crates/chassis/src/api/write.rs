@@ -1,20 +1,19 @@
-//! The routes that write, for those who have the token.
+//! The writes of a collection.
 
 use axum::{
     body::Body,
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderValue, Response, StatusCode, header, request::Parts},
 };
 use common::{Id, MemberError, Model, Problem};
 use serde_json::Value;
-use store::{Object, Precondition, Record, WriteError};
+use store::{Object, Record, WriteError};
 
 use crate::{
     api::{
         body::{self, Accepts},
         conditional,
         entity_tag::etag,
-        read::{Answer, JSON, PathId, absent},
+        read::{Answer, JSON, absent, path_id},
     },
     app::App,
     problem::ProblemDetails,
@@ -22,9 +21,9 @@ use crate::{
 };
 
 /// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
-pub(crate) async fn create<M: Model>(State(app): State<App<M>>, request: Request) -> Answer {
-    let mut room = app.admit_write(request.headers())?;
-    let (members, _) = object(&app, request, &body::POST, &mut room).await?;
+pub(crate) async fn create<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
+    let mut room = app.admit_write(app.caller(&head.headers)?)?;
+    let members = object(app, head, body, &body::POST, &mut room).await?;
     let created = app.store()?.create(members).await;
     let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
     let location = format!("/api/{}/{id}", M::COLLECTION);
@@ -35,70 +34,61 @@ pub(crate) async fn create<M: Model>(State(app): State<App<M>>, request: Request
 }
 
 /// `PUT /api/{collection}/{id}`: 200 with the record; as POST, and 404, 412.
-pub(crate) async fn replace<M: Model>(
-    State(app): State<App<M>>,
-    PathId(id): PathId<M>,
-    request: Request,
-) -> Answer {
-    let mut room = app.admit_write(request.headers())?;
-    let (members, precondition) = object(&app, request, &body::PUT, &mut room).await?;
+pub(crate) async fn replace<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
+    let id = path_id(head)?;
+    let mut room = app.admit_write(app.caller(&head.headers)?)?;
+    let members = object(app, head, body, &body::PUT, &mut room).await?;
+    let precondition = conditional::precondition(&head.headers);
     let replaced = app.store()?.replace(id, members, precondition).await;
     let record = replaced.map_err(|error| refused(error, Some(id)))?;
     Ok(stored(StatusCode::OK, record))
 }
 
 /// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): as PUT.
-pub(crate) async fn patch<M: Model>(
-    State(app): State<App<M>>,
-    PathId(id): PathId<M>,
-    request: Request,
-) -> Answer {
-    let mut room = app.admit_write(request.headers())?;
-    let (patch, precondition) = json(&app, request, &body::PATCH, &mut room).await?;
+pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
+    let id = path_id(head)?;
+    let mut room = app.admit_write(app.caller(&head.headers)?)?;
+    let patch = json(app, head, body, &body::PATCH, &mut room).await?;
+    let precondition = conditional::precondition(&head.headers);
     let patched = app.store()?.patch(id, patch, precondition).await;
     let record = patched.map_err(|error| refused(error, Some(id)))?;
     Ok(stored(StatusCode::OK, record))
 }
 
 /// `DELETE /api/{collection}/{id}`: 204; 400, 401, 404, 412, 503.
-pub(crate) async fn delete<M: Model>(
-    State(app): State<App<M>>,
-    PathId(id): PathId<M>,
-    headers: HeaderMap,
-) -> Answer {
-    let _room = app.admit_write(&headers)?;
-    let deleted = app
-        .store()?
-        .delete(id, conditional::precondition(&headers))
-        .await;
+pub(crate) async fn delete<M: Model>(app: &App<M>, head: &Parts) -> Answer {
+    let id = path_id(head)?;
+    let _room = app.admit_write(app.caller(&head.headers)?)?;
+    let precondition = conditional::precondition(&head.headers);
+    let deleted = app.store()?.delete(id, precondition).await;
     deleted.map_err(|error| refused(error, Some(id)))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
 }
 
-/// The JSON that the client sent, and the precondition on it.
+/// The JSON that the client sent.
 async fn json<M: Model>(
     app: &App<M>,
-    request: Request,
+    head: &Parts,
+    body: Body,
     accepts: &Accepts,
     room: &mut Room<'_>,
-) -> Result<(Value, Precondition), ProblemDetails> {
-    let (parts, body) = request.into_parts();
+) -> Result<Value, ProblemDetails> {
+    // A body is not read for nothing.
     app.store()?;
-    let json = body::json(&parts.headers, body, accepts, room).await?;
-    Ok((json, conditional::precondition(&parts.headers)))
+    body::json(&head.headers, body, accepts, room).await
 }
 
 async fn object<M: Model>(
     app: &App<M>,
-    request: Request,
+    head: &Parts,
+    body: Body,
     accepts: &Accepts,
     room: &mut Room<'_>,
-) -> Result<(Object, Precondition), ProblemDetails> {
-    let (json, precondition) = json(app, request, accepts, room).await?;
-    if let Value::Object(members) = json {
-        return Ok((members, precondition));
+) -> Result<Object, ProblemDetails> {
+    if let Value::Object(members) = json(app, head, body, accepts, room).await? {
+        return Ok(members);
     }
     let detail = format!("expected an object: a {}", M::SINGULAR);
     let pointer = String::new();

@@ -1,4 +1,5 @@
-//! Who may write.
+//! Who asks, and what they may do.
 
+pub(crate) mod caller;
 pub(crate) mod secret_file;
 pub(crate) mod token;

@@ -1,13 +1,11 @@
-//! Who may write: whoever has the token.
+//! The secret that lets clients write.
 
 use std::{env, fmt};
 
 use anyhow::{Context, bail};
-use axum::http::{HeaderMap, HeaderValue, header};
-use common::Problem;
 use subtle::ConstantTimeEq;
 
-use crate::{config::Config, identity::secret_file, problem::ProblemDetails};
+use crate::{config::Config, identity::secret_file};
 
 /// Characters that a token has at least: hexadecimal digits of 64 bits, which
 /// nobody tries out over a network.
@@ -63,35 +61,8 @@ impl Token {
         }
     }
 
-    /// Whether the request shows the token.
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), ProblemDetails> {
-        // RFC 6750 §3: whoever shows no token, or by another scheme, is told no error.
-        const NOTHING_SHOWN: &str = "Bearer realm=\"forum\"";
-        const WRONG: &str = "Bearer realm=\"forum\", error=\"invalid_token\"";
-        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
-        let shown = lines.next().and_then(bearer);
-        let (detail, challenge) = match (shown, lines.next()) {
-            (_, Some(_)) => ("expected one header Authorization, not several", WRONG),
-            (Some(token), None) if token.ct_eq(self.0.as_bytes()).into() => return Ok(()),
-            (Some(_), None) => ("this is not the service's write token", WRONG),
-            (None, None) => (
-                "writing needs the header Authorization: Bearer <token>",
-                NOTHING_SHOWN,
-            ),
-        };
-        Err(
-            ProblemDetails::new(Problem::Unauthorized, detail).with_header(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static(challenge),
-            ),
-        )
+    /// Whether a client shows this token. Takes as long for any that is as long.
+    pub(crate) fn is(&self, shown: &[u8]) -> bool {
+        shown.ct_eq(self.0.as_bytes()).into()
     }
-}
-
-/// What the client shows by the scheme `Bearer`, whose case does not matter (RFC 9110 §11.1).
-fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
-    let value = authorization.as_bytes();
-    let (scheme, rest) = value.split_at_checked("Bearer".len())?;
-    let shown = rest.is_empty() || rest.starts_with(b" ");
-    (shown && scheme.eq_ignore_ascii_case(b"Bearer")).then(|| rest.trim_ascii())
 }

@@ -1,7 +1,7 @@
 //! What is told of requests: log lines, metrics, request ids.
 
+pub(crate) mod exchange;
 pub(crate) mod log;
 pub(crate) mod log_line;
 pub(crate) mod metrics;
-pub(crate) mod observe;
 pub(crate) mod request_id;

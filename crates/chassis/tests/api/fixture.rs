@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use bytes::Bytes;
-use chassis::{App, Lifecycle, Phase, Routes, Service, Sink, Token};
+use chassis::{App, Identity, Lifecycle, Phase, ReadOnly, Routes, Service, Sink, Token};
 use common::{Model, Post, Problem, Thread, User};
 use http_body_util::BodyExt;
 use hyper::service::Service as _;
@@ -170,11 +170,17 @@ impl Api {
             version: "1.2.3",
             about: "A service in a test.",
         };
-        let token = (mode != Mode::ReadOnly).then(|| Token::new(TOKEN).unwrap());
-        let app = App::<M>::new(service, Sink::new(M::COLLECTION, false, io::sink()), token);
-        let observed = routes(Routes::new(app.clone())).into_service();
+        let (mode, token) = match mode {
+            Mode::ReadOnly => (chassis::Mode::ReadOnly(ReadOnly::NoToken), None),
+            Mode::Writable | Mode::Full => {
+                (chassis::Mode::Writable, Some(Token::new(TOKEN).unwrap()))
+            }
+        };
+        let sink = Sink::new(M::COLLECTION, false, io::sink());
+        let app = App::<M>::new(service, sink, mode, Identity::new(token));
+        let service = routes(Routes::new(app.clone())).into_router().in_process();
         let answer: Answer = Box::new(move |request| {
-            let answering = observed.call(request);
+            let answering = service.call(request);
             Box::pin(async move {
                 let Ok(response) = answering.await;
                 let (head, body) = response.into_parts();

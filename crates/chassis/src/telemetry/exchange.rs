@@ -1,10 +1,8 @@
-//! The one layer that every request passes through: it finds its route, gives it an
-//! id, sets the headers that all answers have, writes the access log and keeps
-//! the metrics. One layer, because each costs about as much as an answer.
+//! A request and its answer, from one end to the other: its id, the headers that
+//! all answers have, its line in the access log and its part in the metrics.
+//! All of it in one place, because each layer costs about as much as an answer.
 
 use std::{
-    any::Any,
-    convert::Infallible,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -13,18 +11,14 @@ use std::{
 };
 
 use axum::{
+    body::{Body, HttpBody},
     http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header},
-    response::IntoResponse,
 };
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
-use tower::Service;
-use tower_http::catch_panic::ResponseForPanic;
+use http_body::{Frame, SizeHint};
 
 use crate::{
     lifecycle::{Lifecycle, Phase},
-    path::without_slash,
     problem::ProblemDetails,
     server::connections::Activity,
     telemetry::{
@@ -49,143 +43,60 @@ const LOGGED_BYTES_MAX: usize = 512;
 /// Bytes from which on a piece of an answer is counted, unless it shares the collection's memory.
 const COPIED_BYTES_MIN: usize = 4 * 1024;
 
-/// Has each request answered by its route's `S`, and watches over it.
-#[derive(Clone)]
-pub struct Observe<S> {
-    /// Answers the requests of each route.
-    answers: Arc<[S]>,
-    connection: Arc<Connection>,
-}
-
-/// What the requests of a connection share.
-struct Connection {
-    shared: Arc<Shared>,
+/// What the exchanges of a connection share.
+pub(crate) struct Connection {
+    sink: Sink,
+    metrics: Arc<Metrics>,
+    lifecycle: Lifecycle,
     /// The address of who connected, as the log writes it.
     peer: String,
     activity: Arc<Activity>,
 }
 
-/// What all connections share.
-pub(crate) struct Shared {
-    pub sink: Sink,
-    pub metrics: Arc<Metrics>,
-    pub lifecycle: Lifecycle,
-    /// Numbers of routes in `routes`.
-    pub paths: matchit::Router<usize>,
-    /// The last one stands for paths that no route has.
-    pub routes: Vec<RouteMetrics>,
-}
-
-/// Makes a handler's panic a problem.
-#[derive(Clone)]
-pub struct Panicked;
-
-impl ResponseForPanic for Panicked {
-    type ResponseBody = axum::body::Body;
-
-    fn response_for_panic(&mut self, _: Box<dyn Any + Send>) -> Response<Self::ResponseBody> {
-        // The panic hook has logged what and where.
-        ProblemDetails::internal().into_response()
-    }
-}
-
-impl<S> Observe<S> {
-    pub(crate) fn new(answers: Vec<S>, shared: Shared) -> Self {
-        Self {
-            answers: answers.into(),
-            // Of nobody, until there is a connection.
-            connection: Arc::new(Connection {
-                shared: Arc::new(shared),
-                peer: String::new(),
-                activity: Arc::new(Activity::new(Instant::now())),
-            }),
-        }
-    }
-
-    /// The same for one connection.
-    pub(crate) fn for_connection(&self, peer: SocketAddr, activity: Arc<Activity>) -> Self {
-        Self {
-            answers: Arc::clone(&self.answers),
-            connection: Arc::new(Connection {
-                shared: Arc::clone(&self.connection.shared),
-                peer: peer.ip().to_string(),
-                activity,
-            }),
-        }
-    }
-}
-
 /// A request and its answer. Counted and logged when dropped, which is when the
 /// answer's body has been handed over or the client is gone. Boxed, for it is moved a lot.
-struct Exchange {
+pub(crate) struct Exchange {
     connection: Arc<Connection>,
     began: Instant,
     method: Method,
     uri: Uri,
-    route: usize,
+    route: Arc<RouteMetrics>,
     request_id: RequestId,
     forwarded_for: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
     amzn_trace_id: Option<HeaderValue>,
     status: Option<StatusCode>,
-    /// Sent instead of the answer's body.
-    problem: Option<Bytes>,
     body_bytes: u64,
 }
 
-impl<S, B, R> hyper::service::Service<Request<B>> for Observe<S>
-where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-    R: Body<Data = Bytes>,
-    B: Send + 'static,
-{
-    type Response = Response<ObservedBody<R>>;
-    type Error = Infallible;
-    type Future = Observed<S::Future>;
-
-    fn call(&self, request: Request<B>) -> Self::Future {
-        let exchange = Exchange::begin(&self.connection, &request);
-        // It is always ready.
-        let answer = self.answers[exchange.route].clone().call(request);
-        Observed {
-            answer,
-            exchange: Some(Box::new(exchange)),
+impl Connection {
+    /// A connection from `peer`.
+    pub fn new(
+        sink: Sink,
+        metrics: Arc<Metrics>,
+        lifecycle: Lifecycle,
+        peer: SocketAddr,
+        activity: Arc<Activity>,
+    ) -> Self {
+        Self {
+            sink,
+            metrics,
+            lifecycle,
+            peer: peer.ip().to_string(),
+            activity,
         }
     }
 }
 
-pin_project! {
-    /// An answer on its way.
-    pub struct Observed<F> {
-        #[pin]
-        answer: F,
-        exchange: Option<Box<Exchange>>,
-    }
-}
-
-impl<F, R> Future for Observed<F>
-where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-{
-    type Output = Result<Response<ObservedBody<R>>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Ok(response) = ready!(this.answer.poll(cx));
-        let exchange = this
-            .exchange
-            .take()
-            .expect("a future is not polled after its end");
-        Poll::Ready(Ok(exchange.answer(response)))
-    }
-}
-
 impl Exchange {
-    fn begin<B>(connection: &Arc<Connection>, request: &Request<B>) -> Self {
-        let shared = &connection.shared;
+    /// Begins with the request, which is on its way to this route.
+    pub fn begin<B>(
+        connection: &Arc<Connection>,
+        route: &Arc<RouteMetrics>,
+        request: &Request<B>,
+    ) -> Box<Self> {
         connection.activity.request_began();
-        shared.metrics.in_flight.inc();
+        connection.metrics.in_flight.inc();
         let (mut request_id, mut forwarded_for) = (None, None);
         let (mut traceparent, mut amzn_trace_id) = (None, None);
         // In one pass: looking up each takes longer.
@@ -201,28 +112,28 @@ impl Exchange {
                 amzn_trace_id.get_or_insert(value);
             }
         }
-        Self {
+        Box::new(Self {
             connection: Arc::clone(connection),
+            route: Arc::clone(route),
             began: Instant::now(),
             method: request.method().clone(),
             uri: request.uri().clone(),
-            route: shared
-                .paths
-                .at(without_slash(request.uri().path()))
-                .map_or(shared.routes.len() - 1, |route| *route.value),
             request_id: RequestId::new(request_id),
             forwarded_for: forwarded_for.cloned(),
             traceparent: traceparent.cloned(),
             amzn_trace_id: amzn_trace_id.cloned(),
             status: None,
-            problem: None,
             body_bytes: 0,
-        }
+        })
     }
 
-    fn answer<R>(mut self: Box<Self>, mut response: Response<R>) -> Response<ObservedBody<R>> {
-        self.status = Some(response.status());
-        let problem = response.extensions_mut().remove::<ProblemDetails>();
+    /// Completes the answer, which ends the exchange when its body does.
+    pub fn answer(
+        mut self: Box<Self>,
+        answer: Result<Response<Body>, ProblemDetails>,
+    ) -> Response<ObservedBody> {
+        let request_id = self.request_id.as_bytes();
+        let mut response = answer.unwrap_or_else(|problem| problem.into_response(request_id));
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID, self.request_id.to_header());
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -230,14 +141,10 @@ impl Exchange {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-        if self.connection.shared.lifecycle.phase() >= Phase::Draining {
+        if self.connection.lifecycle.phase() >= Phase::Draining {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        if problem.is_some() {
-            // Of the empty body that stood for the problem.
-            headers.remove(header::CONTENT_LENGTH);
-        }
-        self.problem = problem.map(|problem| problem.json(self.request_id.as_bytes()).into());
+        self.status = Some(response.status());
         response.map(|body| ObservedBody {
             body,
             exchange: self,
@@ -252,8 +159,7 @@ impl Exchange {
     }
 
     fn log(&self, status: u16, duration: Duration) {
-        let shared = &self.connection.shared;
-        let label = shared.routes[self.route].label();
+        let label = self.route.label();
         let quiet = label.starts_with("/health/") || label == "/metrics";
         let level = match status {
             500.. if !quiet => tracing::Level::WARN,
@@ -268,7 +174,7 @@ impl Exchange {
         if !enabled {
             return;
         }
-        let sink = &shared.sink;
+        let sink = &self.connection.sink;
         if sink.human() {
             let (method, uri, bytes) = (&self.method, &self.uri, self.body_bytes);
             let uri: String = uri
@@ -309,13 +215,10 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let now = Instant::now();
         let duration = now.duration_since(self.began);
-        let Shared {
-            metrics, routes, ..
-        } = &*self.connection.shared;
+        let metrics = &self.connection.metrics;
         metrics.in_flight.dec();
         if let Some(status) = self.status {
-            let route = &routes[self.route];
-            metrics.answered(route, &self.method, status, duration, self.body_bytes);
+            metrics.answered(&self.route, &self.method, status, duration, self.body_bytes);
         }
         self.log(
             self.status
@@ -331,48 +234,38 @@ fn cut(value: &HeaderValue) -> &[u8] {
     &bytes[..bytes.len().min(LOGGED_BYTES_MAX)]
 }
 
-pin_project! {
-    /// An answer's body, counted.
-    pub struct ObservedBody<R> {
-        #[pin]
-        body: R,
-        exchange: Box<Exchange>,
-    }
+/// An answer's body, counted.
+pub struct ObservedBody {
+    body: Body,
+    exchange: Box<Exchange>,
 }
 
-impl<R: Body<Data = Bytes>> Body for ObservedBody<R> {
+impl HttpBody for ObservedBody {
     type Data = Bytes;
-    type Error = R::Error;
+    type Error = axum::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
-        let this = self.project();
-        let frame = match this.exchange.problem.take() {
-            Some(problem) => Some(Ok(Frame::data(problem))),
-            None => ready!(this.body.poll_frame(cx)),
-        };
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(data) = frame
             .as_ref()
             .and_then(|frame| frame.as_ref().ok()?.data_ref())
         {
-            this.exchange.body_bytes += data.len() as u64;
+            self.exchange.body_bytes += data.len() as u64;
             if data.len() > COPIED_BYTES_MIN && data.is_unique() {
-                this.exchange.connection.activity.copy(data.len());
+                self.exchange.connection.activity.copy(data.len());
             }
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.exchange.problem.is_none() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.exchange.problem {
-            Some(problem) => SizeHint::with_exact(problem.len() as u64),
-            None => self.body.size_hint(),
-        }
+        self.body.size_hint()
     }
 }

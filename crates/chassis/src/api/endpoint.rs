@@ -1,0 +1,140 @@
+//! What answers the requests of a route.
+
+use axum::{
+    BoxError,
+    body::{Body, Bytes, HttpBody},
+    http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts},
+};
+use common::Model;
+
+use crate::{
+    api::{
+        body::{self, Accepts},
+        health,
+        read::{self, Answer},
+        write,
+    },
+    app::App,
+    problem::ProblemDetails,
+};
+
+/// What answers the requests of a route, whatever their method.
+pub(crate) enum Endpoint {
+    /// `/api/{collection}`
+    Collection,
+    /// `/api/{collection}/{name}/{id}`: the records whose member with this index is the id.
+    ListBy(usize),
+    /// `/api/{collection}/{id}`
+    Record,
+    /// `/health/live`
+    Live,
+    /// `/health/ready`
+    Ready,
+    /// `/metrics`
+    Metrics,
+    /// The same bytes for everyone.
+    Fixed {
+        media_type: &'static str,
+        bytes: Bytes,
+    },
+    /// Paths that no route has.
+    Missing,
+}
+
+/// What a route takes, as `OPTIONS` tells.
+struct Takes {
+    methods: &'static str,
+    /// The method whose media types have a header of their own.
+    body: Option<&'static Accepts>,
+}
+
+impl Endpoint {
+    /// Answers a request.
+    pub async fn answer<M: Model, B>(&self, app: &App<M>, request: Request<B>) -> Answer
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (head, body) = request.into_parts();
+        match head.method {
+            Method::GET => self.read(app, &head).await,
+            Method::HEAD => self.read(app, &head).await.map(without_body),
+            // Boxed, so that the future of a read, which is moved, has not the size of a write's.
+            _ => Box::pin(self.other(app, &head, Body::new(body))).await,
+        }
+    }
+
+    /// Answers `GET`.
+    async fn read<M: Model>(&self, app: &App<M>, head: &Parts) -> Answer {
+        match self {
+            Self::Collection => read::list(app, head).await,
+            Self::ListBy(index) => read::list_by(app, head, *index).await,
+            Self::Record => read::record(app, head).await,
+            Self::Live => Ok(health::live(app).await),
+            Self::Ready => Ok(health::ready(app).await),
+            Self::Metrics => Ok(health::metrics(app).await),
+            Self::Fixed { media_type, bytes } => {
+                let mut response = Response::new(Body::from(bytes.clone()));
+                let media_type = HeaderValue::from_static(media_type);
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, media_type);
+                Ok(response)
+            }
+            Self::Missing => Err(ProblemDetails::no_route(head.uri.path())),
+        }
+    }
+
+    /// Answers all methods but `GET` and `HEAD`.
+    async fn other<M: Model>(&self, app: &App<M>, head: &Parts, body: Body) -> Answer {
+        let takes = self.takes(app);
+        match (self, &head.method) {
+            (Self::Missing, _) => Err(ProblemDetails::no_route(head.uri.path())),
+            (_, &Method::OPTIONS) => Ok(takes.options()),
+            _ if !app.mode().writable() => Err(ProblemDetails::not_allowed(takes.methods)),
+            (Self::Collection, &Method::POST) => write::create(app, head, body).await,
+            (Self::Record, &Method::PUT) => write::replace(app, head, body).await,
+            (Self::Record, &Method::PATCH) => write::patch(app, head, body).await,
+            (Self::Record, &Method::DELETE) => write::delete(app, head).await,
+            _ => Err(ProblemDetails::not_allowed(takes.methods)),
+        }
+    }
+
+    fn takes<M: Model>(&self, app: &App<M>) -> Takes {
+        let (methods, body) = match self {
+            Self::Collection if app.mode().writable() => {
+                ("GET, HEAD, POST, OPTIONS", Some(&body::POST))
+            }
+            Self::Record if app.mode().writable() => {
+                ("GET, HEAD, PUT, PATCH, DELETE, OPTIONS", Some(&body::PATCH))
+            }
+            _ => ("GET, HEAD, OPTIONS", None),
+        };
+        Takes { methods, body }
+    }
+}
+
+impl Takes {
+    /// The answer to `OPTIONS`.
+    fn options(&self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(header::ALLOW, HeaderValue::from_static(self.methods));
+        if let Some(body) = self.body {
+            headers.insert(&body.header, HeaderValue::from_static(body.value));
+        }
+        response
+    }
+}
+
+/// The answer to `HEAD`, made from the answer to `GET`.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let length = response.body().size_hint().exact();
+    if let Some(length) = length.filter(|_| response.status() != StatusCode::NOT_MODIFIED) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Body::empty();
+    response
+}

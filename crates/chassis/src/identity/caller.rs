@@ -1,0 +1,84 @@
+//! Who asks.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use common::Problem;
+
+use crate::{config::Config, identity::token::Token, problem::ProblemDetails};
+
+/// Who asks, as the headers of the request show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Shows nothing.
+    Anonymous,
+    /// Has the service's write token.
+    Service,
+}
+
+/// Tells callers apart.
+#[derive(Debug)]
+pub struct Identity {
+    token: Option<Token>,
+}
+
+impl Identity {
+    /// Knows who has this token.
+    #[must_use]
+    pub fn new(token: Option<Token>) -> Self {
+        Self { token }
+    }
+
+    /// Knows who has the token that the configuration names, if it names one.
+    pub(crate) fn configured(config: &Config) -> anyhow::Result<Self> {
+        Token::configured(config).map(Self::new)
+    }
+
+    /// Whether anybody could be known who may write.
+    pub(crate) fn knows_writers(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Who sent a request with these headers. Whoever shows what is no token of this service
+    /// is refused: they should learn that it is wrong.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
+        const WRONG: &str = "Bearer realm=\"forum\", error=\"invalid_token\"";
+        let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+        let shown = lines.next().and_then(bearer);
+        if lines.next().is_some() {
+            let detail = "expected one header Authorization, not several";
+            return Err(unauthorized(detail, WRONG));
+        }
+        match (shown, &self.token) {
+            (None, _) => Ok(Caller::Anonymous),
+            (Some(shown), Some(token)) if token.is(shown) => Ok(Caller::Service),
+            _ => Err(unauthorized("this is not the service's write token", WRONG)),
+        }
+    }
+}
+
+impl Caller {
+    /// Refuses callers who may not write.
+    pub fn check_may_write(self) -> Result<(), ProblemDetails> {
+        match self {
+            Self::Service => Ok(()),
+            // RFC 6750 section 3: whoever shows no token, or uses another scheme, is told no error.
+            Self::Anonymous => Err(unauthorized(
+                "writing needs the header Authorization: Bearer <token>",
+                "Bearer realm=\"forum\"",
+            )),
+        }
+    }
+}
+
+fn unauthorized(detail: &'static str, challenge: &'static str) -> ProblemDetails {
+    let challenge = HeaderValue::from_static(challenge);
+    ProblemDetails::new(Problem::Unauthorized, detail)
+        .with_header(header::WWW_AUTHENTICATE, challenge)
+}
+
+/// What the client shows by the scheme `Bearer`, whose case does not matter (RFC 9110 section 11.1).
+fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
+    let value = authorization.as_bytes();
+    let (scheme, rest) = value.split_at_checked("Bearer".len())?;
+    let shown = rest.is_empty() || rest.starts_with(b" ");
+    (shown && scheme.eq_ignore_ascii_case(b"Bearer")).then(|| rest.trim_ascii())
+}
