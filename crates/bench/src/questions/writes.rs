@@ -177,7 +177,7 @@ fn in_store(context: &Context, dir: &Path, writers: usize, time: Duration) -> an
             }
             let took = began.elapsed();
             ensure!(
-                store.status().await.records == written,
+                store.status().await?.records == written,
                 "not all writes are there"
             );
             store.close().await;
