@@ -22,7 +22,7 @@ pub struct Service {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
-    /// What it does, in a sentence.
+    /// What the service does, in one sentence.
     pub about: &'static str,
 }
 
@@ -34,7 +34,7 @@ impl Service {
     };
 }
 
-/// What the handlers of a service share. Clones are the same.
+/// What the handlers of a service share. Clones share it, too.
 pub struct App<M: Model>(Arc<Inner<M>>);
 
 struct Inner<M: Model> {
@@ -88,8 +88,8 @@ impl<M: Model> App<M> {
         self.0.identity.caller(headers)
     }
 
-    /// Room for one more write, given back when dropped. Only for those who may
-    /// write: others must not keep them waiting.
+    /// Admits one more write, until the room is dropped. Callers who may not write are refused
+    /// first: they must not take room from those who may.
     pub(crate) fn admit_write(&self, caller: Caller) -> Result<Room<'_>, ProblemDetails> {
         caller.check_may_write()?;
         self.0.rooms.admit()
@@ -117,7 +117,7 @@ impl<M: Model> App<M> {
         self.0.store.get()
     }
 
-    /// The collection, or what to tell the client while there is none.
+    /// The collection, or the problem to answer with until it is loaded.
     pub(crate) fn store(&self) -> Result<&Store<M>, ProblemDetails> {
         self.loaded()
             .ok_or_else(|| ProblemDetails::unavailable("the collection is being loaded"))

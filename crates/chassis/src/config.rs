@@ -12,17 +12,17 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::memory;
 
-/// The part of the memory that the records may take, as a divisor. A start takes up to four times
-/// what they have: the text that it reads (`db.json`, then a journal as long as that), what it has
-/// parsed of it, the records themselves, and their indexes. The rest is for connections.
+/// The records may take one part in so many of the memory. A start takes up to four times the
+/// bytes of the records: for the text that it reads (`db.json`, then a journal as long as that),
+/// for what it parses, for the records and for their indexes. The rest is for connections.
 const COLLECTION_SHARE: u64 = 6;
 
 /// The command line of a service.
 #[derive(Debug, Parser)]
 #[command(after_help = "Environment alone:
-  WRITE_TOKEN  Token for writing, in place of a file that holds it. Prefer the file: the
-               environment can be read in /proc/PID/environ by root and by this user, and
-               is passed on to whatever a process starts
+  WRITE_TOKEN  Token for writing, instead of a file that holds it. Prefer the file: root and
+               this user can read the environment in /proc/PID/environ, and child processes
+               inherit it
   RUST_LOG     What is logged, such as info, debug or warn,access=info [default: info]")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 /// What a service does instead of serving.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum Command {
-    /// Say what the collection's files hold, and whether they are sound; changes nothing
+    /// Check the collection's files and say what they hold; changes nothing
     Verify,
     /// Ask the service that runs on this port whether it is alive: exit code 0 if it is
     Healthcheck,
@@ -61,8 +61,8 @@ pub struct Config {
     )]
     pub db: PathBuf,
 
-    /// File that holds the token for writing, 16 visible ASCII characters or more, which
-    /// `WRITE_TOKEN` can hold itself; without one the service only reads
+    /// File that holds the token for writing: 16 visible ASCII characters or more. `WRITE_TOKEN`
+    /// can hold the token itself. Without a token the service is read-only
     #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
     pub write_token_file: Option<PathBuf>,
 
@@ -70,24 +70,24 @@ pub struct Config {
     #[arg(long, env, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub drain_delay: Duration,
 
-    /// Connections at a time; one more closes the one that has been idle longest, or else one
-    /// whose client is slow to read
+    /// Connections at a time. One more closes the connection that has been idle longest, or else
+    /// one whose client is slow to read
     #[arg(long, env, value_name = "NUMBER", default_value = "2000", value_parser = expecting::<NonZeroUsize>("a number from 1 on"))]
     pub max_connections: NonZeroUsize,
 
-    /// Bytes that the records may have together, as the whole list has them; a write that would
-    /// make them more is refused [default: a sixth of the memory that the service may use]
+    /// Bytes that the list of all records may have. A write that would exceed them is refused
+    /// [default: a sixth of the memory that the service may use]
     #[arg(long, env, value_name = "BYTES", value_parser = expecting::<NonZeroU64>("a number of bytes from 1 on"))]
     pub max_collection_bytes: Option<NonZeroU64>,
 
-    /// Take the end of standard input for a SIGTERM: whoever starts the service holds the other
-    /// end of a pipe, and the service ends with them, however they end
+    /// Treat the end of standard input as SIGTERM. A parent process that holds the other end of
+    /// the pipe thereby ends the service when it ends, even if it is killed
     #[arg(long)]
     pub exit_with_stdin: bool,
 }
 
 impl Config {
-    /// Bytes that the records may have together.
+    /// Bytes that the list of all records may have.
     pub(crate) fn collection_bytes_max(&self) -> u64 {
         match self.max_collection_bytes {
             Some(bytes) => bytes.get(),
@@ -105,10 +105,10 @@ impl Config {
 pub struct Limits {
     /// Connections at a time.
     pub max_connections: usize,
-    /// Longest wait for a whole request head, which is also the longest that a
-    /// connection may be idle: hyper's timer runs from the end of the last
-    /// answer on. Longer than the load balancer's idle timeout (ALB default
-    /// 60 s), or a request that it sends on an old connection meets a closed one.
+    /// Longest wait for a whole request head, which is also the longest that a connection may be
+    /// idle: the wait begins at the end of the last answer. It must exceed the load balancer's
+    /// idle timeout (ALB default 60 s), or the load balancer may send a request on a connection
+    /// that is being closed.
     pub head_timeout: Duration,
     /// Longest wait for the requests in flight once the listener is closed.
     pub drain_deadline: Duration,
@@ -126,7 +126,7 @@ impl Limits {
     }
 }
 
-/// Reads a setting, and says what it expected where it cannot.
+/// A parser of a setting, whose error says what is expected.
 fn expecting<T: FromStr>(what: &'static str) -> impl Fn(&str) -> Result<T, String> + Clone {
     move |text| text.parse().map_err(|_| format!("expected {what}"))
 }

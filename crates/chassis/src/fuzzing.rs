@@ -1,15 +1,15 @@
-//! Doors for the fuzzer (`crates/fuzz`). Only there when it builds this crate.
+//! Entry points for the fuzzer (`crates/fuzz`). They exist only when the fuzzer builds this crate.
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use common::{Post, User};
 
 use crate::api::{conditional, query};
 
-/// Any bytes as a request target: refused, or a query whose link leads to a
-/// query that asks for the same.
+/// Reads any bytes as a request target. The target is refused, or the link to the next page
+/// parses to a query that asks for the same.
 ///
 /// # Panics
-/// When it does not.
+/// When the link does not.
 pub fn target(bytes: &[u8]) {
     let Ok(uri) = Uri::try_from(bytes) else {
         return;
@@ -34,11 +34,11 @@ pub fn target(bytes: &[u8]) {
     assert_eq!(next.limit, query.limit);
 }
 
-/// Any bytes as a body and as entity tags: refused, or read; and what is written
-/// of the body is what the next start finds.
+/// Reads any bytes as a body and as entity tags. Both are refused or read, and a body that was
+/// written is found by the next start.
 ///
 /// # Panics
-/// When it is not.
+/// When the next start finds something else.
 pub fn body(bytes: &[u8]) {
     store::fuzzing::body(bytes);
     if let Ok(tags) = HeaderValue::from_bytes(bytes) {

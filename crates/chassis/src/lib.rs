@@ -1,5 +1,5 @@
 //! What every service of the forum is built on: configuration, the routes of a
-//! collection, problems, health, metrics, logs, and a life from start to
+//! collection, problems, health, metrics, logs, start and
 //! shutdown. A service names its model and adds the routes that only it has.
 
 mod api;

@@ -37,7 +37,7 @@ impl Lifecycle {
         *self.0.borrow()
     }
 
-    /// Moves on to `phase`, unless the service is there or further.
+    /// Moves on to `phase`. Does nothing if the service has reached it already.
     pub fn advance(&self, phase: Phase) {
         self.0.send_if_modified(|now| {
             let forward = *now < phase;
@@ -48,22 +48,22 @@ impl Lifecycle {
 
     /// Completes once the service has reached `phase`.
     pub async fn reached(&self, phase: Phase) {
-        // The sender lives as long as `self`, so that waiting cannot fail.
+        // Waiting fails only without a sender, and `self` is one.
         let _ = self.0.subscribe().wait_for(|now| *now >= phase).await;
     }
 }
 
-/// SIGTERM, SIGINT and what else asks the service to stop.
+/// What asks the service to stop: SIGTERM, SIGINT or, if configured, the end of standard input.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    /// Completes with the end of standard input, if that counts.
+    /// Completes when standard input ends. `None` if that does not count.
     stdin: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
-    /// Takes the signals over from the system's default, which as PID 1 would
-    /// be to ignore them.
+    /// Installs handlers for the signals. Without them, the system would ignore the signals if
+    /// this process is PID 1.
     pub fn new(exit_with_stdin: bool) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -82,12 +82,12 @@ impl Signals {
     }
 }
 
-/// Watches standard input from a thread: what it is, a pipe, a file or a
-/// terminal, decides how it could be read in any other way.
+/// Watches standard input from a thread. A blocking read works for a pipe, a file and a terminal
+/// alike.
 fn watch_stdin() -> io::Result<oneshot::Receiver<()>> {
     let (end, ended) = oneshot::channel::<()>();
     let watch = move || {
-        // What cannot be read has ended, too.
+        // An input that cannot be read counts as ended.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         drop(end);
     };
@@ -95,11 +95,11 @@ fn watch_stdin() -> io::Result<oneshot::Receiver<()>> {
     Ok(ended)
 }
 
-/// Completes when standard input ends, once.
+/// Completes when standard input ends; completes only once.
 async fn ended(stdin: &mut Option<oneshot::Receiver<()>>) {
     match stdin {
         Some(end) => {
-            // Nothing is ever sent: the sender is dropped.
+            // Nothing is sent: waiting ends when the sender is dropped.
             let _ = end.await;
             *stdin = None;
         }
@@ -107,8 +107,8 @@ async fn ended(stdin: &mut Option<oneshot::Receiver<()>>) {
     }
 }
 
-/// Takes the service through its end: the first signal lets it drain for
-/// `drain_delay` and then stop, the second one returns at once.
+/// Ends the service. After the first signal it drains for `drain_delay` and then stops. A second
+/// signal makes this return at once.
 pub(crate) async fn end(lifecycle: &Lifecycle, mut signals: Signals, drain_delay: Duration) {
     let signal = signals.next().await;
     tracing::info!(signal, ?drain_delay, "draining");

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-/// Bytes of memory that this process may use: the least of what the machine
-/// has, of its control groups' limits and of its own (`ulimit -v`, `ulimit -d`).
-/// `None` where the system does not tell, which is where there is no `/proc`.
+/// Bytes of memory that this process may use: the memory of the machine, the limits of the
+/// control groups or the limits of the process (`ulimit -v`, `ulimit -d`), whichever is least.
+/// `None` on systems without `/proc`.
 pub(crate) fn limit() -> Option<u64> {
     limit_under(Path::new("/"))
 }
@@ -19,14 +19,14 @@ fn limit_under(root: &Path) -> Option<u64> {
     groups.chain(machine).chain(own.into_iter().flatten()).min()
 }
 
-/// The number that follows this name in its line, if it is one.
+/// The number behind this name at the start of a line.
 fn first_number(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// The least limit of a control group and those above it. cgroups(7): a line is
-/// `number:controllers:path`, and version 2 has neither number nor controllers.
+/// The least limit of the process's control groups and of their parents. A line is
+/// `number:controllers:path` (cgroups(7)); in version 2 it is `0::path`.
 fn of_group(root: &Path, line: &str) -> Option<u64> {
     let mut fields = line.splitn(3, ':').skip(1);
     let (controllers, path) = (fields.next()?, fields.next()?);
@@ -37,7 +37,7 @@ fn of_group(root: &Path, line: &str) -> Option<u64> {
         }
         _ => return None,
     };
-    // In a container the path may be the host's, and the mount the container's own.
+    // In a container, the path may be the host's while the mount is the container's own.
     let groups = Path::new(path).ancestors().filter_map(|group| {
         let group = group.strip_prefix("/").unwrap_or(group);
         let limit = fs::read_to_string(root.join(mount).join(group).join(file)).ok()?;
@@ -79,7 +79,7 @@ mod tests {
             (&[group, max("67108864\n")], 64 << 20),
             (&[group, max("67108864\n"), above], 5000),
             (&[group, max("67108864\n"), ("proc/self/limits", own)], 4000),
-            // In a container: the path is `/`, or one that only the host has.
+            // In a container, the path is `/` or one that only the host has.
             (
                 &[
                     ("proc/self/cgroup", "0::/\n"),

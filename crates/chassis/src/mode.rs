@@ -64,21 +64,21 @@ pub(crate) fn choose(
             Ok((Mode::ReadOnly(ReadOnly::FileSystem), None))
         }
         taken => {
-            // Before any other error: that it is the wrong place comes first.
+            // Checked before other errors are told: a file in the wrong place is the cause to mend.
             check_outlives_task(&config.db)?;
             Ok((Mode::Writable, Some(taken?)))
         }
     }
 }
 
-/// A task's own file system ends with the task, and its writes with it.
+/// Refuses a file that an ECS task would lose: the task's own file system ends with the task.
 fn check_outlives_task(path: &Path) -> anyhow::Result<()> {
     let in_task = TASK_METADATA.iter().any(|name| env::var_os(name).is_some());
     let real = path.canonicalize().or_else(|_| std::path::absolute(path))?;
     if in_task && mount_point(&real)? == Path::new("/") {
         bail!(
             "{} would be lost with this ECS task; mount a volume and name the file there with \
-             --db or DB_PATH, or take the write token away to serve read-only",
+             --db or DB_PATH, or remove the write token to serve read-only",
             path.display()
         );
     }

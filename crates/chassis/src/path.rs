@@ -1,6 +1,6 @@
 //! Paths of requests.
 
-/// The path, but for one trailing slash, which is tolerated.
+/// The path without one trailing slash, which is tolerated.
 pub(crate) fn without_slash(path: &str) -> &str {
     let without = path.strip_suffix('/');
     without

@@ -10,7 +10,7 @@ use common::{MemberError, Problem};
 use serde::Serialize;
 use store::ReadError;
 
-/// A problem, on its way to the client.
+/// A problem that a client will be answered with.
 #[derive(Debug)]
 pub(crate) struct ProblemDetails {
     problem: Problem,
@@ -65,13 +65,13 @@ impl ProblemDetails {
         .with_header(header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// The service cannot answer now, and could soon.
+    /// The service cannot answer now but may soon.
     pub fn unavailable(detail: &'static str) -> Self {
         Self::new(Problem::Unavailable, detail)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    /// A fault of the server. What happened is for the log, not for the client.
+    /// A fault of the server. The client does not learn what happened: the log says it.
     pub fn internal() -> Self {
         Self::new(
             Problem::Internal,
@@ -79,7 +79,7 @@ impl ProblemDetails {
         )
     }
 
-    /// A body that makes no record, and why.
+    /// A body that is no valid record, with what is wrong in it.
     pub fn invalid(errors: Vec<MemberError>) -> Self {
         let mut problem = Self::new(Problem::InvalidRecord, "see errors for what was expected");
         problem.errors = errors;

@@ -6,26 +6,26 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::problem::ProblemDetails;
 
-/// Writes at a time: more of them would only wait longer.
+/// Writes at a time. More would only wait longer.
 const WRITES_MAX: usize = 512;
 
-/// Bytes that all of them hold at most, beyond [`OWN_BYTES`] each.
+/// Bytes that all writes together may hold, not counting [`OWN_BYTES`] of each.
 const BYTES_MAX: usize = 6 * 1024 * 1024;
 
-/// Bytes that a write may hold whatever the others do: more than most take.
+/// Bytes that every write may hold, whatever the others hold. Most writes need less.
 const OWN_BYTES: usize = 4 * 1024;
 
-/// Room for writes whose body is being read or that wait for the disk.
+/// Bounds the writes whose body is being read or that wait for the disk.
 pub(crate) struct Rooms {
     writes: Semaphore,
     bytes: AtomicUsize,
 }
 
-/// Room for one write, given back when dropped.
+/// Room for one write. Dropping it gives the room back.
 pub(crate) struct Room<'a> {
     rooms: &'a Rooms,
     _write: SemaphorePermit<'a>,
-    /// Bytes beyond its own.
+    /// Bytes that the write holds beyond [`OWN_BYTES`].
     bytes: usize,
 }
 
@@ -51,7 +51,8 @@ impl Rooms {
 }
 
 impl Room<'_> {
-    /// The write holds so many bytes now. A single one may hold more than all may together.
+    /// Notes how many bytes the write holds now, or refuses them. A write that is alone may hold
+    /// more than [`BYTES_MAX`].
     pub fn hold(&mut self, bytes: usize) -> Result<(), ProblemDetails> {
         let bytes = bytes.saturating_sub(OWN_BYTES);
         let others = self.rooms.bytes.load(Relaxed) - self.bytes;

@@ -1,5 +1,4 @@
-//! The routes of a service, each with its documentation, and the way of a
-//! request to its route.
+//! The routes of a service, and how a request finds its route.
 
 use std::{
     convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant,

@@ -20,8 +20,8 @@ use crate::{
     telemetry::log::{self, Sink},
 };
 
-/// Runs a service of `M` whose routes `complete` completes. Returns when it has
-/// stopped, or cannot start; why is on standard error.
+/// Runs a service of `M`. `complete` adds the routes that only this service has. Returns when the
+/// service has stopped or cannot start; standard error then says why.
 pub fn run<M: Model>(service: Service, complete: fn(Routes<M>) -> Routes<M>) -> ExitCode {
     let arguments = parse(service);
     let ran = match arguments.command {
@@ -59,7 +59,7 @@ fn serve<M: Model>(
         .enable_all()
         .build()?;
     let served = runtime.block_on(live(service, config, complete, &sink));
-    // Tasks that are left, if any, have had their time.
+    // Tasks that are left have had their time: they are dropped.
     runtime.shutdown_background();
     if served.is_ok() {
         tracing::info!("stopped");
@@ -78,7 +78,8 @@ async fn live<M: Model>(
     let mut signals = Signals::new(config.exit_with_stdin).context("cannot take over signals")?;
     let settings = config.clone();
     let prepared = tokio::select! {
-        // On a thread that nobody waits for: a disk may hang, and the token's file may be a pipe.
+        // On a thread of its own, which the end of the process does not wait for: a disk may hang,
+        // and the token's file may be a pipe.
         prepared = spawn_blocking(move || prepare(&settings)) => prepared??,
         signal = signals.next() => {
             tracing::info!(signal, "stopping before the start");
@@ -113,8 +114,8 @@ async fn live<M: Model>(
     };
     tokio::select! {
         served = served => served,
-        // Closing the store included, which waits for the disk: what was acknowledged is in
-        // the journal, and the next start folds it.
+        // Does not wait for the store to close, since the disk may hang: acknowledged writes are
+        // in the journal, which the next start folds.
         () = lifecycle::end(lifecycle, signals, config.drain_delay) => Ok(()),
     }
 }
@@ -126,7 +127,7 @@ fn prepare(config: &Config) -> anyhow::Result<(Identity, Mode, Option<WriteLock>
     Ok((identity, mode, lock))
 }
 
-/// Loads the collection, while health checks are answered already.
+/// Loads the collection. Meanwhile, health checks are answered.
 async fn load<M: Model>(
     app: &App<M>,
     config: &Config,

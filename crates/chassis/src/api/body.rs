@@ -17,14 +17,14 @@ use crate::{problem::ProblemDetails, room::Room};
 /// Bytes that a body may have.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// Memory that a value of a parsed body takes at most, its share of the list or object around
-/// it included: in a text it may be two bytes.
+/// Memory that a parsed value takes at most, including its place in the list or object around
+/// it. In the text a value may be only two bytes.
 const VALUE_BYTES: usize = 320;
 
 /// How long a client may take to send its body.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A method that takes a body: which media types, and the header that names them.
+/// The media types that a method's body may have, and the header that names them.
 pub(crate) struct Accepts {
     pub media_types: &'static [&'static str],
     pub header: HeaderName,
@@ -76,8 +76,8 @@ pub(crate) async fn json(
     store::json::read(&bytes).map_err(|error| malformed(error.to_string()))
 }
 
-/// Reads a body to its end. A piece shares what it was read into, which may be a hundred times
-/// as long: several pieces are copied into one.
+/// Reads a body to its end. Each piece keeps alive the buffer that it was read into, which may be
+/// a hundred times as long. Several pieces are therefore copied into one.
 async fn collect(mut body: Body, room: &mut Room<'_>) -> Result<Bytes, ProblemDetails> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -98,7 +98,7 @@ async fn collect(mut body: Body, room: &mut Room<'_>) -> Result<Bytes, ProblemDe
     Ok(whole.into())
 }
 
-/// How many values a JSON text holds, or a few more.
+/// An upper bound, close to the truth, of how many values a JSON text holds.
 fn values(json: &[u8]) -> usize {
     let (mut values, mut quoted, mut escaped) = (0, false, false);
     for byte in json {
@@ -142,7 +142,7 @@ fn check_media_type(headers: &HeaderMap, accepts: &Accepts) -> Result<(), Proble
     )
 }
 
-/// A body is read as it is; who compressed it is told to send it plain (RFC 9110 §8.4).
+/// Refuses a compressed body and asks for a plain one (RFC 9110 section 8.4).
 fn check_coding(headers: &HeaderMap) -> Result<(), ProblemDetails> {
     let lines = headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));

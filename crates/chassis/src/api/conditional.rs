@@ -1,17 +1,17 @@
-//! The conditions that clients put on their requests (RFC 9110 §13).
+//! The conditions that clients put on their requests (RFC 9110 section 13).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use store::{Precondition, Versions};
 
 use crate::api::entity_tag::Tags;
 
-/// Whether the client has these contents already (`If-None-Match`, compared weakly).
+/// Whether `If-None-Match` (compared weakly) says that the client has these contents already.
 pub(crate) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let mut lines = headers.get_all(header::IF_NONE_MATCH).iter();
     let Some(first) = lines.next() else {
         return false;
     };
-    // What nearly all clients send is our own tag, which takes no parser.
+    // Nearly all clients send the tag that we gave them, alone. Comparing it takes no parser.
     if first == etag && lines.next().is_none() {
         return true;
     }
@@ -25,9 +25,9 @@ pub(crate) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     }
 }
 
-/// What the client demands of the record before it is written: by `If-Match`,
-/// compared strongly, and by `If-None-Match`, compared weakly. With both, both
-/// must hold (RFC 9110 §13.2.2).
+/// What the client demands of the stored record before it is written. `If-Match` is compared
+/// strongly and `If-None-Match` weakly. If there are both, both must hold (RFC 9110 section
+/// 13.2.2).
 pub(crate) fn precondition(headers: &HeaderMap) -> Precondition {
     Precondition {
         matches: versions(headers, &header::IF_MATCH, false),
@@ -40,7 +40,7 @@ fn versions(headers: &HeaderMap, name: &HeaderName, weakly: bool) -> Option<Vers
         Tags::Any => Versions::Any,
         Tags::Listed(tags) => {
             let comparable = tags.iter().filter(|tag| weakly || !tag.weak);
-            // A tag of another length is none of ours.
+            // All our tags have one length: a tag of another length matches nothing.
             let ours = comparable.filter_map(|tag| tag.opaque.try_into().ok());
             Versions::Digests(ours.collect())
         }

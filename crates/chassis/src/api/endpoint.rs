@@ -58,7 +58,8 @@ impl Endpoint {
         match head.method {
             Method::GET => self.read(app, &head).await,
             Method::HEAD => self.read(app, &head).await.map(without_body),
-            // Boxed, so that the future of a read, which is moved, has not the size of a write's.
+            // Boxed: otherwise the future of every read would be as large as that of a write, and
+            // futures are moved.
             _ => Box::pin(self.other(app, &head, Body::new(body))).await,
         }
     }

@@ -1,9 +1,9 @@
-//! Entity tags (RFC 9110 §8.8.3), and the lists of them that conditions are made of.
+//! Entity tags (RFC 9110 section 8.8.3), and the lists of them in conditional requests.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use store::Digest;
 
-/// The strong entity tag of contents with this digest.
+/// The strong entity tag of contents that have this digest.
 pub(crate) fn etag(digest: Digest) -> HeaderValue {
     let mut tag = [b'"'; 34];
     tag[1..33].copy_from_slice(&digest.hex());
@@ -23,16 +23,16 @@ pub(crate) enum Tags<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Tag<'a> {
     pub weak: bool,
-    /// What stands between the quotes.
+    /// The bytes between the quotes.
     pub opaque: &'a [u8],
 }
 
 impl<'a> Tags<'a> {
-    /// Reads the lines of a header, which are one list (RFC 9110 §5.3); `None` without a line.
+    /// Reads the lines of a header, which together are one list (RFC 9110 section 5.3). `None`
+    /// if the header is absent.
     ///
-    /// RFC 9110 does not say what a list means that is none. Here it names no
-    /// tag, so that it never matches: `If-Match` then refuses the write, and
-    /// `If-None-Match` does nothing.
+    /// RFC 9110 does not say what a malformed list means. Here it names no tag and so never
+    /// matches: with `If-Match` the write is refused, and `If-None-Match` has no effect.
     pub fn of(headers: &'a HeaderMap, name: &HeaderName) -> Option<Self> {
         let lines = || headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let (first, several) = (lines().next()?, lines().nth(1).is_some());
@@ -49,7 +49,7 @@ impl<'a> Tags<'a> {
     }
 }
 
-/// Reads a list whose elements may be empty (RFC 9110 §5.6.1.2); `None` when it is none.
+/// Reads a list whose elements may be empty (RFC 9110 section 5.6.1.2). `None` if it is malformed.
 fn read_list<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Option<()> {
     loop {
         line = line.trim_ascii_start();
@@ -69,7 +69,7 @@ fn read_list<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Option<()> {
 fn read_tag(line: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let strong = line.strip_prefix(b"W/");
     let quoted = strong.unwrap_or(line).strip_prefix(b"\"")?;
-    // All but visible ASCII characters and bytes above them ends a tag; so does the quote.
+    // A tag consists of visible ASCII characters but the quote, and of bytes above ASCII.
     let end = quoted
         .iter()
         .position(|byte| matches!(byte, 0..=b' ' | b'"' | 0x7F))?;

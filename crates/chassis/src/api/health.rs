@@ -28,7 +28,7 @@ struct Health {
     records: Option<usize>,
 }
 
-/// `GET /health/live`: 200 as long as the process answers. For the container's health check.
+/// `GET /health/live`: always 200. For the container's health check.
 pub(crate) async fn live<M: Model>(app: &App<M>) -> Response<Body> {
     health(app, true).await
 }
@@ -46,8 +46,8 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
         Some(store) => store.status().await.ok(),
         None => None,
     };
-    // A store that refuses writes stays ready: its reads are good, and a task
-    // that is not ready would be replaced.
+    // A service whose store refuses writes stays ready: it still reads, and ECS would replace a
+    // task that is not ready.
     let writes = |store: &Status| {
         if store.refusal.is_some() {
             "refused"

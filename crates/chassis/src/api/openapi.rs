@@ -27,7 +27,7 @@ pub(crate) enum ListOf {
     With(&'static str),
 }
 
-/// The document of a service, in the making.
+/// The document of a service, while routes are added.
 pub(crate) struct Document<M> {
     service: Service,
     writable: bool,
@@ -75,7 +75,7 @@ impl<M: Model> Document<M> {
         self.add(path, item, self.writable.then_some(&body::PATCH));
     }
 
-    /// Adds a path, and what it answers to the methods that no operation stands for.
+    /// Adds a path. `x-other-methods` says how it answers methods that are no operation.
     fn add(&mut self, path: &str, mut item: Value, body: Option<&Accepts>) {
         let accepts = body.map(|body| canonical(body.header.as_str()));
         let names: Vec<_> = std::iter::once("Allow").chain(accepts.as_deref()).collect();
@@ -104,7 +104,7 @@ impl<M: Model> Document<M> {
             },
             "servers": [{"url": "/", "description": "Where this document came from."}],
             "tags": [{"name": name, "description": about}],
-            // What no operation says otherwise takes no token.
+            // Operations need no token unless they say so.
             "security": [],
             "paths": self.paths,
             "x-other-paths": {"404": reference("responses", "not-found")}

@@ -39,7 +39,7 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
     Ok(query)
 }
 
-/// An id, or 0, which comes before all of them.
+/// An id, or 0, which is below all ids.
 fn after<M: Model>(value: &str) -> Result<u64, ProblemDetails> {
     if value == "0" {
         return Ok(0);
@@ -73,7 +73,7 @@ fn invalid(name: &str, expected: &str) -> ProblemDetails {
     )
 }
 
-/// The value of a `Link` header that leads to what comes after `after`.
+/// The value of a `Link` header to the page that begins after the id `after`.
 pub(crate) fn next_link<M: Model>(uri: &Uri, after: u64) -> String {
     let known =
         |name: &Cow<'_, str>| matches!(&**name, "limit" | "sort") || M::index(name).is_some();

@@ -20,26 +20,26 @@ pub(crate) type Answer = Result<Response<Body>, ProblemDetails>;
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 
-/// Headers of most answers, those that `Exchange` adds included: room for all at once. For more
-/// the map would take more than a kibibyte, which allocators are slower to give.
+/// Capacity of an answer's header map. Most answers have no more headers, including those that
+/// `Exchange` adds. A larger map takes more than a kibibyte, which allocators are slower to give.
 const HEADERS: usize = 6;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// `GET /api/{collection}`: 200 with an array, 304; 400 for a parameter that cannot be.
+/// `GET /api/{collection}`: 200 with an array, 304; 400 for an invalid parameter.
 pub(crate) async fn list<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     list_of(app, request, None).await
 }
 
-/// `GET /api/{collection}/{name}/{id}`: the same with the records whose member with this
-/// index is the id in the path.
+/// `GET /api/{collection}/{name}/{id}`: the same for the records whose member with this index
+/// is the id in the path.
 pub(crate) async fn list_by<M: Model>(app: &App<M>, request: &Parts, index: usize) -> Answer {
     let id = path_id::<M>(request)?;
     let key = Key::Id(id.get());
     list_of(app, request, Some(Filter { index, key })).await
 }
 
-/// `GET /api/{collection}/{id}`: 200 with the record, 304; 400 for what is no id, 404.
+/// `GET /api/{collection}/{id}`: 200 with the record, 304; 400 for an invalid id, 404.
 pub(crate) async fn record<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     let id = path_id(request)?;
     let record = app.store()?.get(id).await?.ok_or_else(|| absent(id))?;

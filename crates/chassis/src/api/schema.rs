@@ -12,8 +12,8 @@ pub(crate) fn record<M: Model>() -> Value {
     schema
 }
 
-/// Puts a member's description beside its type. `utoipa` puts the two under
-/// `allOf`, and says of the description's part that it is an object.
+/// Puts a member's description beside its type. `utoipa` puts both under `allOf`, where the part
+/// with the description claims to be an object.
 fn describe_in_place(member: &mut Value) {
     if let Some([schema, described]) = member["allOf"].as_array().map(Vec::as_slice) {
         let mut schema = schema.clone();
@@ -22,7 +22,7 @@ fn describe_in_place(member: &mut Value) {
     }
 }
 
-/// The members that a client writes, and no others.
+/// A record as a client creates it: the members that clients write, and no others.
 pub(crate) fn body<M: Model>(required: bool) -> Value {
     let record = record::<M>();
     let names: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
@@ -37,8 +37,8 @@ pub(crate) fn body<M: Model>(required: bool) -> Value {
     schema
 }
 
-/// The same, and what the stored record may have besides, which must be
-/// repeated as it is where the server sets it.
+/// A record as a client replaces it. It may have all members of the stored record. Members that
+/// the server sets must be repeated unchanged.
 pub(crate) fn open_body<M: Model>(required: bool) -> Value {
     let mut schema = body::<M>(required);
     schema["additionalProperties"] = true.into();

@@ -75,7 +75,7 @@ async fn json<M: Model>(
     accepts: &Accepts,
     room: &mut Room<'_>,
 ) -> Result<Value, ProblemDetails> {
-    // A body is not read for nothing.
+    // Before the collection is loaded, the body is not even read.
     app.store()?;
     body::json(&head.headers, body, accepts, room).await
 }

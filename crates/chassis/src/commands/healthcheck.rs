@@ -1,5 +1,5 @@
-//! Asks the running service for its health, so that an image without a shell
-//! has a container health check.
+//! Asks the running service for its health. The images have no shell for a container health
+//! check, so the binary checks itself.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::config::Config;
 
-/// Longest wait for each step: below the five seconds that health checks give by default.
+/// Longest wait for each step. Container health checks allow five seconds by default.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks whether the service with this configuration is alive.

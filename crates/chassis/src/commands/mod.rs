@@ -1,4 +1,4 @@
-//! What a service does instead of serving.
+//! Commands that a service runs instead of serving.
 
 pub(crate) mod healthcheck;
 pub(crate) mod verify;

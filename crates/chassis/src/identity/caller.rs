@@ -8,9 +8,9 @@ use crate::{config::Config, identity::token::Token, problem::ProblemDetails};
 /// Who asks, as the headers of the request show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Shows nothing.
+    /// The request shows no token.
     Anonymous,
-    /// Has the service's write token.
+    /// The request shows the service's write token.
     Service,
 }
 
@@ -21,24 +21,24 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Knows who has this token.
+    /// Recognises callers by this token. Without one, all callers are anonymous.
     #[must_use]
     pub fn new(token: Option<Token>) -> Self {
         Self { token }
     }
 
-    /// Knows who has the token that the configuration names, if it names one.
+    /// Recognises callers by the token that the configuration names, if it names one.
     pub(crate) fn configured(config: &Config) -> anyhow::Result<Self> {
         Token::configured(config).map(Self::new)
     }
 
-    /// Whether anybody could be known who may write.
+    /// Whether there can be a caller who may write.
     pub(crate) fn knows_writers(&self) -> bool {
         self.token.is_some()
     }
 
-    /// Who sent a request with these headers. Whoever shows what is no token of this service
-    /// is refused: they should learn that it is wrong.
+    /// Who sent a request with these headers. A wrong token is an error, so that its owner
+    /// learns that it is wrong.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
         const WRONG: &str = "Bearer realm=\"forum\", error=\"invalid_token\"";
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
@@ -60,7 +60,7 @@ impl Caller {
     pub fn check_may_write(self) -> Result<(), ProblemDetails> {
         match self {
             Self::Service => Ok(()),
-            // RFC 6750 section 3: whoever shows no token, or uses another scheme, is told no error.
+            // RFC 6750 section 3: without a bearer token, the challenge names no error.
             Self::Anonymous => Err(unauthorized(
                 "writing needs the header Authorization: Bearer <token>",
                 "Bearer realm=\"forum\"",
@@ -75,7 +75,7 @@ fn unauthorized(detail: &'static str, challenge: &'static str) -> ProblemDetails
         .with_header(header::WWW_AUTHENTICATE, challenge)
 }
 
-/// What the client shows by the scheme `Bearer`, whose case does not matter (RFC 9110 section 11.1).
+/// The token behind the scheme `Bearer`. Case does not matter (RFC 9110 section 11.1).
 fn bearer(authorization: &HeaderValue) -> Option<&[u8]> {
     let value = authorization.as_bytes();
     let (scheme, rest) = value.split_at_checked("Bearer".len())?;

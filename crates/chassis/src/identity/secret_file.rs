@@ -11,20 +11,20 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Bytes that a secret may have. A file with more is the wrong one, be it endless.
+/// Bytes that a secret may have. A longer file, such as an endless device, is the wrong one.
 const BYTES_MAX: u64 = 8 * 1024;
 
-/// Longest wait for the file: it may be a pipe, as of `<(pass show forum)`.
+/// Longest wait for the file. It may be a pipe, such as that of `<(pass show forum)`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The text in the file at `path`, without white space at its end.
 ///
 /// # Errors
-/// When it cannot be read, does not end in time, or is too long for a secret.
+/// When the file cannot be read, does not end in time, or is too long for a secret.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     let (sender, receiver) = mpsc::channel();
     let file = path.to_owned();
-    // On a thread of its own: opening a pipe that nobody writes to waits for ever.
+    // On a thread of its own: opening a pipe that nobody writes to never returns.
     thread::Builder::new().spawn(move || sender.send(read_bounded(&file)))?;
     let Ok(bytes) = receiver.recv_timeout(PATIENCE) else {
         bail!("nothing was written to it, or not all, within {PATIENCE:?}; is it a pipe?");

@@ -7,8 +7,8 @@ use subtle::ConstantTimeEq;
 
 use crate::{config::Config, identity::secret_file};
 
-/// Characters that a token has at least: hexadecimal digits of 64 bits, which
-/// nobody tries out over a network.
+/// Least number of characters in a token. As hexadecimal digits they are 64 bits, too many
+/// values to try out over a network.
 const CHARACTERS_MIN: usize = 16;
 
 /// The secret that a client must show to write.
@@ -24,7 +24,7 @@ impl Token {
     /// A token of at least 16 visible ASCII characters.
     ///
     /// # Errors
-    /// When it has others, or fewer.
+    /// When it has other characters, or fewer.
     pub fn new(token: &str) -> anyhow::Result<Self> {
         let visible = token.bytes().all(|byte| byte.is_ascii_graphic());
         if !visible || token.len() < CHARACTERS_MIN {
@@ -61,7 +61,8 @@ impl Token {
         }
     }
 
-    /// Whether a client shows this token. Takes as long for any that is as long.
+    /// Whether a client shows this token. Compares in constant time, so that the time tells
+    /// nothing about the token.
     pub(crate) fn is(&self, shown: &[u8]) -> bool {
         shown.ct_eq(self.0.as_bytes()).into()
     }

@@ -2,13 +2,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are kept for what is no connection. A service that writes has thirteen: the
-/// standard streams, the runtime's, the listener, the lock and the journal; and three more while
-/// it folds the journal. The others are for newcomers that are being turned away.
+/// Descriptors that are reserved for other uses than connections. A writable service has thirteen
+/// open: the standard streams, those of the runtime, the listener, the lock and the journal. It
+/// opens three more while it folds the journal. The rest is for connections that are refused.
 const KEPT: u64 = 32;
 
-/// Lets the process open as many files as `connections` take, if the system allows. Returns how
-/// many connections it can have: without a descriptor left the store could not fold its journal.
+/// Raises the limit on open files to what `connections` need, as far as the system allows. Returns
+/// how many connections there may be: some descriptors must be left, or the store could not fold
+/// its journal.
 pub(crate) fn make_room(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = u64::try_from(connections)
@@ -39,7 +40,7 @@ pub(crate) fn make_room(connections: usize) -> usize {
     room
 }
 
-/// How many of these connections a process with so many descriptors can have: at least one.
+/// How many of these connections fit into so many descriptors, but at least one.
 fn room(allowed: u64, connections: usize) -> usize {
     let room = usize::try_from(allowed.saturating_sub(KEPT)).unwrap_or(usize::MAX);
     connections.min(room.max(1))

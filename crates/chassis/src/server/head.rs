@@ -1,4 +1,4 @@
-//! Heads that can be read and are still not to be answered.
+//! Request heads that hyper reads but RFC 9112 says to refuse.
 
 use std::{
     pin::Pin,
@@ -11,32 +11,32 @@ use http_body_util::{Either, Empty};
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
-/// Gives a request that RFC 9112 has refused the bare answer that hyper gives to a head that it
-/// cannot read, and closes its connection. `S` answers the others.
-pub(crate) struct Judge<S>(pub S);
+/// Refuses requests that RFC 9112 says to refuse, and closes their connections. The answer is as
+/// bare as hyper's own answer to a malformed head. `S` answers all other requests.
+pub(crate) struct CheckHead<S>(pub S);
 
-impl<S, B, R> Service<Request<B>> for Judge<S>
+impl<S, B, R> Service<Request<B>> for CheckHead<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
     type Response = Response<Either<R, Empty<Bytes>>>;
     type Error = S::Error;
-    type Future = Judged<S::Future>;
+    type Future = Checked<S::Future>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
         match check(&request) {
-            Ok(()) => Judged::Asked {
+            Ok(()) => Checked::Asked {
                 answer: self.0.call(request),
             },
-            Err(status) => Judged::Refused { status },
+            Err(status) => Checked::Refused { status },
         }
     }
 }
 
 pin_project! {
-    /// An answer on its way.
-    #[project = JudgedPinned]
-    pub(crate) enum Judged<F> {
+    /// The future of an answer.
+    #[project = CheckedPinned]
+    pub(crate) enum Checked<F> {
         Asked {
             #[pin]
             answer: F,
@@ -47,7 +47,7 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for Judged<F>
+impl<F, R, E> Future for Checked<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
 {
@@ -55,10 +55,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match self.project() {
-            JudgedPinned::Asked { answer } => {
+            CheckedPinned::Asked { answer } => {
                 ready!(answer.poll(cx)).map(|response| response.map(Either::Left))
             }
-            JudgedPinned::Refused { status } => {
+            CheckedPinned::Refused { status } => {
                 let mut response = Response::new(Either::Right(Empty::new()));
                 *response.status_mut() = *status;
                 let close = HeaderValue::from_static("close");
@@ -69,8 +69,9 @@ where
     }
 }
 
-/// 400 for a `Host` that is missing, repeated or no host, or a target that is an authority alone
-/// (RFC 9112 section 3.2); 501 for an encoding that is not `chunked`, once (section 6.1).
+/// The status to refuse a request with: 400 if `Host` is missing, repeated or invalid, or if the
+/// target is an authority alone (RFC 9112 section 3.2); 501 if `Transfer-Encoding` is anything
+/// but one `chunked` (section 6.1).
 fn check<B>(request: &Request<B>) -> Result<(), StatusCode> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host_holds = match hosts.next() {
@@ -96,7 +97,7 @@ fn check<B>(request: &Request<B>) -> Result<(), StatusCode> {
     }
 }
 
-/// Whether this is a host as RFC 3986 section 3.2.2 writes it, perhaps with a port. It may be empty
+/// Whether this is a valid host (RFC 3986 section 3.2.2), with or without a port. It may be empty
 /// (RFC 9110 section 7.2).
 fn is_host(bytes: &[u8]) -> bool {
     let colon = bytes.iter().rposition(|byte| *byte == b':');

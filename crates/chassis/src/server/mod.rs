@@ -36,7 +36,7 @@ use crate::{
     lifecycle::{Lifecycle, Phase},
     server::{
         connections::{Activity, Connections, Place},
-        head::Judge,
+        head::CheckHead,
         rest::{RequestBody, Rests},
         socket::Socket,
     },
@@ -46,21 +46,20 @@ use crate::{
 /// request head (the ALB's own bound is 64 KiB).
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// How often a stopping server looks whether a connection has gone idle.
+/// How often a stopping server closes connections that have become idle.
 const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How often the server looks for connections that have been idle too long.
-/// hyper's own timeout makes and drops a timer for each request.
+/// How often the server looks for connections that have been idle too long. Used instead of
+/// hyper's own timeout, which creates and drops a timer for each request.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a client gets for whom there is no room. Written without reading the
-/// request: reading is what there is no room for.
+/// The answer to a client when there is no room for another connection. Sent without reading
+/// the request, for which there is no memory.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Serves connections from `listener` until the lifecycle reaches its last
-/// phase, and then finishes what is in flight.
-/// `service_for` makes what answers a connection's requests.
+/// Serves connections from `listener` until the service stops, and then finishes the requests in
+/// flight. `service_for` makes the service that answers the requests of one connection.
 pub(crate) async fn serve<S, R>(
     listener: TcpListener,
     service_for: impl Fn(SocketAddr, Arc<Activity>) -> S,
@@ -115,10 +114,10 @@ pub(crate) async fn serve<S, R>(
     }
 }
 
-/// Closes connections as they go idle, until none is left. Those with a request
-/// in flight close behind its answer, which says so in a header.
+/// Closes connections as they become idle, until none is left. A connection with a request in
+/// flight ends after the answer, whose headers say so.
 async fn finish(connections: &Connections, tasks: &mut JoinSet<()>) {
-    // Not at once: a request that has arrived already is still read.
+    // Not at once: a request may have arrived that is still to be read.
     let mut quiet = interval_at(tokio::time::Instant::now() + QUIET_INTERVAL, QUIET_INTERVAL);
     while !tasks.is_empty() {
         tokio::select! {
@@ -128,8 +127,8 @@ async fn finish(connections: &Connections, tasks: &mut JoinSet<()>) {
     }
 }
 
-/// The next connection. Closes another one when the system has no more to give,
-/// which is mostly for lack of descriptors.
+/// Accepts the next connection. When the system refuses, mostly for lack of descriptors, this
+/// closes another connection.
 async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -138,7 +137,7 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
                 let _ = stream.set_nodelay(true);
                 return (stream, peer);
             }
-            // It left before its turn came.
+            // The client left before it was accepted.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -164,9 +163,9 @@ where
         place.connections.clone(),
     ));
     let service = Rests {
-        service: Judge(service),
+        service: CheckHead(service),
         activity: Arc::clone(&place.activity),
     };
-    // Errors are the client's: it went away, or sent what is not HTTP.
+    // Errors are the client's doing: it went away, or what it sent is not HTTP.
     let _ = http.serve_connection(io, service).await;
 }

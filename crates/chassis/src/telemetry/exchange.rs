@@ -1,6 +1,6 @@
-//! A request and its answer, from one end to the other: its id, the headers that
-//! all answers have, its line in the access log and its part in the metrics.
-//! All of it in one place, because each layer costs about as much as an answer.
+//! Observes a request and its answer: gives it an id, sets the headers that all answers have,
+//! writes the line of the access log and counts it in the metrics. One layer does all of this,
+//! because each layer costs about as much as an answer.
 
 use std::{
     net::SocketAddr,
@@ -34,13 +34,14 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// What is logged of a request whose client left before its answer began, as nginx does.
+/// The status that is logged when the client left before its answer began, as nginx does.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// Bytes of a header that the log repeats.
+/// Bytes of a header's value that are logged.
 const LOGGED_BYTES_MAX: usize = 512;
 
-/// Bytes from which on a piece of an answer is counted, unless it shares the collection's memory.
+/// Longer pieces of an answer count as copied for the client, unless they share the collection's
+/// memory.
 const COPIED_BYTES_MIN: usize = 4 * 1024;
 
 /// What the exchanges of a connection share.
@@ -48,13 +49,13 @@ pub(crate) struct Connection {
     sink: Sink,
     metrics: Arc<Metrics>,
     lifecycle: Lifecycle,
-    /// The address of who connected, as the log writes it.
+    /// The client's address, as the log writes it.
     peer: String,
     activity: Arc<Activity>,
 }
 
-/// A request and its answer. Counted and logged when dropped, which is when the
-/// answer's body has been handed over or the client is gone. Boxed, for it is moved a lot.
+/// A request and its answer. It is counted and logged when it is dropped: when the answer's body
+/// has been handed to the connection, or the client is gone. Boxed, because it is moved often.
 pub(crate) struct Exchange {
     connection: Arc<Connection>,
     began: Instant,
@@ -89,7 +90,7 @@ impl Connection {
 }
 
 impl Exchange {
-    /// Begins with the request, which is on its way to this route.
+    /// Begins an exchange with a request to this route.
     pub fn begin<B>(
         connection: &Arc<Connection>,
         route: &Arc<RouteMetrics>,
@@ -99,12 +100,12 @@ impl Exchange {
         connection.metrics.in_flight.inc();
         let (mut request_id, mut forwarded_for) = (None, None);
         let (mut traceparent, mut amzn_trace_id) = (None, None);
-        // In one pass: looking up each takes longer.
+        // One pass over all headers takes less time than a look-up of each.
         for (name, value) in request.headers() {
             if *name == REQUEST_ID {
                 request_id.get_or_insert(value);
             } else if *name == FORWARDED_FOR {
-                // Proxies append: the last line counts.
+                // Proxies append to the list: the last line counts.
                 forwarded_for = Some(value);
             } else if *name == TRACEPARENT {
                 traceparent.get_or_insert(value);
@@ -127,7 +128,7 @@ impl Exchange {
         })
     }
 
-    /// Completes the answer, which ends the exchange when its body does.
+    /// Completes the answer. The exchange ends with the answer's body.
     pub fn answer(
         mut self: Box<Self>,
         answer: Result<Response<Body>, ProblemDetails>,
@@ -151,7 +152,8 @@ impl Exchange {
         })
     }
 
-    /// The address of who sent the request to the load balancer, or to us.
+    /// The client's address: the last one in `X-Forwarded-For`, which the load balancer adds, or
+    /// the peer's.
     fn client(&self) -> &[u8] {
         let forwarded = self.forwarded_for.as_ref().map(HeaderValue::as_bytes);
         let last = forwarded.and_then(|list| list.rsplit(|byte| *byte == b',').next());
@@ -234,7 +236,7 @@ fn cut(value: &HeaderValue) -> &[u8] {
     &bytes[..bytes.len().min(LOGGED_BYTES_MAX)]
 }
 
-/// An answer's body, counted.
+/// An answer's body, whose bytes are counted.
 pub struct ObservedBody {
     body: Body,
     exchange: Box<Exchange>,

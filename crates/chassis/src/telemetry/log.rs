@@ -1,7 +1,7 @@
 //! Where log lines go: one JSON object per line, or, on a terminal, a line for people.
 //!
-//! A request costs an append to a buffer in memory; a thread of its own writes
-//! the buffer out, so that a slow reader of the log never holds up a request.
+//! A request only appends to a buffer in memory. A separate thread writes the buffer out, so that
+//! a slow reader of the log never delays a request.
 
 use std::{
     fmt,
@@ -25,10 +25,10 @@ use tracing_subscriber::{
 
 use crate::telemetry::log_line::LogLine;
 
-/// Bytes of log that wait to be written before lines are dropped (and counted).
+/// Bytes that may wait to be written. Further lines are dropped and counted.
 const BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long lines are collected after others were written.
+/// How long the thread collects lines before it writes again.
 const COLLECT: Duration = Duration::from_millis(10);
 
 /// Takes log lines. Clones share one buffer.
@@ -46,12 +46,12 @@ struct Shared {
 #[derive(Default)]
 struct Buffer {
     lines: Vec<u8>,
-    /// Lines were taken out and are being written.
+    /// Whether lines that were taken out of the buffer are being written.
     writing: bool,
 }
 
 impl Sink {
-    /// A sink that writes to `output` from a thread of its own.
+    /// A sink that writes to `output` on a separate thread.
     pub fn new(service: &'static str, human: bool, output: impl Write + Send + 'static) -> Self {
         let sink = Self(Arc::new(Shared {
             buffer: Mutex::default(),
@@ -65,22 +65,22 @@ impl Sink {
         sink
     }
 
-    /// The service that logs.
+    /// The name of the service that logs.
     pub(crate) fn service(&self) -> &'static str {
         self.0.service
     }
 
-    /// Whether lines are for people.
+    /// Whether lines are for people rather than JSON.
     pub(crate) fn human(&self) -> bool {
         self.0.human
     }
 
-    /// Lines that were dropped because they were not written out fast enough.
+    /// How many lines were dropped because the buffer was full.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.dropped.load(Relaxed)
     }
 
-    /// Adds what `write` appends, which is whole lines.
+    /// Lets `write` append whole lines to the buffer.
     pub(crate) fn append(&self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut buffer = self.0.lock();
         if buffer.lines.len() > BUFFER_BYTES_MAX {
@@ -95,7 +95,7 @@ impl Sink {
         }
     }
 
-    /// Waits until all lines are written, but not long for a reader that does not read.
+    /// Waits until all lines are written. The wait is short, since nobody may be reading them.
     pub fn flush(&self) {
         let unwritten = |buffer: &mut Buffer| buffer.writing || !buffer.lines.is_empty();
         let bound = Duration::from_secs(1);
@@ -122,7 +122,7 @@ impl Shared {
             buffer.writing = true;
             std::mem::swap(&mut lines, &mut buffer.lines);
             drop(buffer);
-            // Nobody is left to tell when the log itself cannot be written.
+            // An error cannot be reported: the log itself cannot be written.
             let _ = output.write_all(&lines).and_then(|()| output.flush());
             lines.clear();
             self.lock().writing = false;
@@ -132,10 +132,10 @@ impl Shared {
     }
 }
 
-/// Sends all events to standard output, as `RUST_LOG` filters them.
+/// Sends the events that `RUST_LOG` selects to standard output.
 ///
 /// # Errors
-/// When `RUST_LOG` is not a filter.
+/// When `RUST_LOG` is not a valid filter.
 pub(crate) fn install(service: &'static str) -> anyhow::Result<Sink> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.is_empty() => EnvFilter::try_new(&filter)
@@ -183,7 +183,7 @@ impl Write for EventLine<'_> {
     }
 }
 
-/// Formats events in the shape of the access log's lines.
+/// Formats events like lines of the access log.
 struct Json(&'static str);
 
 impl<S, N> FormatEvent<S, N> for Json

@@ -7,20 +7,20 @@ use std::{
 };
 
 thread_local! {
-    /// The last second that a line was written in, and its date and time as text.
+    /// The second of the last line, and its date and time as text.
     static SECOND: Cell<(u64, [u8; TO_THE_SECOND])> = const { Cell::new((0, [0; TO_THE_SECOND])) };
 }
 
 /// Bytes of `2026-03-04T09:12:33`.
 const TO_THE_SECOND: usize = 19;
 
-/// A JSON object in the making.
+/// A JSON object that is being written.
 pub(crate) struct LogLine<'a> {
     out: &'a mut Vec<u8>,
 }
 
 impl<'a> LogLine<'a> {
-    /// Begins a line with what all lines have.
+    /// Begins a line with the members that all lines have.
     pub fn begin(out: &'a mut Vec<u8>, level: &str, service: &str) -> Self {
         out.extend_from_slice(b"{\"time\":\"");
         time(out);
@@ -31,7 +31,7 @@ impl<'a> LogLine<'a> {
         line
     }
 
-    /// Adds a text, whatever bytes it has.
+    /// Adds a text of any bytes, escaped.
     #[inline]
     pub fn text(&mut self, name: &str, value: &[u8]) {
         self.name(name);
@@ -40,7 +40,7 @@ impl<'a> LogLine<'a> {
         self.out.push(b'"');
     }
 
-    /// Adds a text that stands in JSON as it is.
+    /// Adds a text that needs no escaping in JSON.
     #[inline]
     pub fn plain(&mut self, name: &str, value: &[u8]) {
         self.name(name);
@@ -56,7 +56,7 @@ impl<'a> LogLine<'a> {
         self.out.extend_from_slice(digits.format(value).as_bytes());
     }
 
-    /// Adds a duration in milliseconds, to the microsecond.
+    /// Adds a duration in milliseconds with three decimals.
     pub fn milliseconds(&mut self, name: &str, value: Duration) {
         let micros = u64::try_from((value.as_nanos() + 500) / 1000).unwrap_or(u64::MAX);
         self.number(name, micros / 1000);
@@ -82,7 +82,8 @@ fn time(out: &mut Vec<u8>) {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (mut second, mut text) = SECOND.get();
     if second != now.as_secs() {
-        // The dearest part of a line, and the same for all lines of a second.
+        // Formatting the date is the costliest part of a line, and its text is the same for a
+        // whole second.
         second = now.as_secs();
         let whole = i64::try_from(second).ok();
         let whole = whole.and_then(|second| jiff::Timestamp::from_second(second).ok());
@@ -102,10 +103,10 @@ fn thousandths(value: u64) -> [u8; 3] {
     [digit(value / 100), digit(value / 10), digit(value)]
 }
 
-/// Appends `value` as the inside of a JSON string. What is not UTF-8 becomes U+FFFD.
+/// Appends `value` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD.
 fn escape(value: &[u8], out: &mut Vec<u8>) {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    // Without an early end, so that it takes many bytes at a time.
+    // No early exit, so that the compiler can check many bytes at a time.
     if value.iter().fold(true, |all, byte| all & plain(byte)) {
         out.extend_from_slice(value);
         return;

@@ -15,10 +15,10 @@ const BUCKETS: [f64; 12] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0,
 ];
 
-/// The methods that are told apart; the last stands for all others.
+/// The values of the label `method`. The last one stands for all other methods.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OTHER"];
 
-/// The statuses whose counters a route looks up once: all that a service answers.
+/// The statuses that a service answers with. A route looks up the counter of each only once.
 const STATUSES: [u16; 17] = [
     200, 201, 204, 304, 400, 401, 404, 405, 408, 409, 412, 413, 415, 422, 500, 503, 507,
 ];
@@ -28,7 +28,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
-    /// Requests that are being answered.
+    /// How many requests are being answered.
     pub(crate) in_flight: IntGauge,
     /// Bytes of bodies handed to clients.
     pub(crate) response_bytes: IntCounter,
@@ -45,7 +45,7 @@ pub struct Metrics {
 pub(crate) struct RouteMetrics {
     label: String,
     duration: Histogram,
-    /// By method and status, as they come up.
+    /// Counters by method and status, each looked up when first needed.
     requests: [[OnceLock<IntCounter>; STATUSES.len()]; METHODS.len()],
 }
 
@@ -133,7 +133,7 @@ impl Metrics {
         }
     }
 
-    /// Takes over what the store says of itself.
+    /// Sets the store's metrics from its status.
     pub(crate) fn set_store(&self, status: &Status) {
         self.records
             .set(i64::try_from(status.records).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! What is told of requests: log lines, metrics, request ids.
+//! What is observed of requests: log lines, metrics, request ids.
 
 pub(crate) mod exchange;
 pub(crate) mod log;

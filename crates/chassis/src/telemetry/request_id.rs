@@ -9,7 +9,7 @@ pub(crate) enum RequestId {
 }
 
 impl RequestId {
-    /// The request's id as the client gave it, or a new one.
+    /// The id that the client gave if it is acceptable, otherwise a new one.
     pub fn new(given: Option<&HeaderValue>) -> Self {
         match given {
             Some(id) if acceptable(id.as_bytes()) => Self::Given(id.clone()),

@@ -26,7 +26,7 @@ pub struct Api {
     pub records: Vec<Value>,
     /// Members that its lists can be filtered by.
     pub filters: &'static [&'static str],
-    /// Lists with a member's value in the path: the path before it, and the member.
+    /// Lists with a member's value in the path: the path before the value, and the member.
     pub lists_by: &'static [(&'static str, &'static str)],
     pub lifecycle: Lifecycle,
     answer: Answer,
@@ -55,52 +55,52 @@ pub const TOKEN: &str = "a-token-for-the-tests";
 
 /// Whether a service takes writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    ReadOnly,
-    Writable,
-    /// Writable, and as large as it may become.
+pub enum Writes {
+    Refused,
+    Taken,
+    /// Taken, and the collection is as large as it may become.
     Full,
 }
 
 /// All three services, ready, read-only.
 pub fn all() -> [Api; 3] {
-    all_in(Mode::ReadOnly)
+    all_in(Writes::Refused)
 }
 
 /// All three services, ready.
-pub fn all_in(mode: Mode) -> [Api; 3] {
-    [users_in(mode), threads_in(mode), posts_in(mode)]
+pub fn all_in(writes: Writes) -> [Api; 3] {
+    [users_in(writes), threads_in(writes), posts_in(writes)]
 }
 
 pub fn users() -> Api {
-    users_in(Mode::ReadOnly)
+    users_in(Writes::Refused)
 }
 
 pub fn threads() -> Api {
-    threads_in(Mode::ReadOnly)
+    threads_in(Writes::Refused)
 }
 
 pub fn posts() -> Api {
-    posts_in(Mode::ReadOnly)
+    posts_in(Writes::Refused)
 }
 
-fn users_in(mode: Mode) -> Api {
+fn users_in(writes: Writes) -> Api {
     let user = |id| {
         let name = format!("Number {id}");
         json!({"id": id, "username": format!("user-{id}"), "name": name, "bio": "", "badge": {"b": 1}})
     };
     let records = ids().map(user).collect();
-    Api::new::<User>(mode, records, &["username"], &[], |routes| routes)
+    Api::new::<User>(writes, records, &["username"], &[], |routes| routes)
 }
 
-fn threads_in(mode: Mode) -> Api {
+fn threads_in(writes: Writes) -> Api {
     let thread = |id| json!({"id": id, "title": format!("Thread {id}"), "createdBy": id % 5 + 1});
     let records = ids().map(thread).collect();
-    Api::new::<Thread>(mode, records, &["createdBy"], &[], |routes| routes)
+    Api::new::<Thread>(writes, records, &["createdBy"], &[], |routes| routes)
 }
 
 /// Posts of threads 1 to 4 and users 1 to 3, on more than one page of the store.
-fn posts_in(mode: Mode) -> Api {
+fn posts_in(writes: Writes) -> Api {
     let text = "More than the store puts on one page. ".repeat(20);
     let post = |id| json!({"id": id, "thread": id % 4 + 1, "text": text, "user": id % 3 + 1});
     let lists = &[
@@ -108,7 +108,7 @@ fn posts_in(mode: Mode) -> Api {
         ("/api/posts/by-user/", "user"),
     ];
     Api::new::<Post>(
-        mode,
+        writes,
         ids().map(post).collect(),
         &["thread", "user"],
         lists,
@@ -122,20 +122,20 @@ fn posts_in(mode: Mode) -> Api {
 
 impl Api {
     fn new<M: Model>(
-        mode: Mode,
+        writes: Writes,
         records: Vec<Value>,
         filters: &'static [&'static str],
         lists_by: &'static [(&'static str, &'static str)],
         routes: fn(Routes<M>) -> Routes<M>,
     ) -> Self {
-        let (api, app) = Self::starting_in(mode, filters, lists_by, routes);
+        let (api, app) = Self::starting_in(writes, filters, lists_by, routes);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db.json");
         fs::write(&path, json!({M::COLLECTION: records}).to_string()).unwrap();
-        let store = match mode {
-            Mode::ReadOnly => Store::open(&path, u64::MAX),
-            Mode::Writable => Store::open_writable(WriteLock::take(&path).unwrap(), u64::MAX),
-            Mode::Full => {
+        let store = match writes {
+            Writes::Refused => Store::open(&path, u64::MAX),
+            Writes::Taken => Store::open_writable(WriteLock::take(&path).unwrap(), u64::MAX),
+            Writes::Full => {
                 let store = Store::<M>::open(&path, u64::MAX).unwrap();
                 let bytes = api.runtime.block_on(store.status()).unwrap().bytes;
                 Store::open_writable(WriteLock::take(&path).unwrap(), bytes)
@@ -155,12 +155,12 @@ impl Api {
         lists_by: &'static [(&'static str, &'static str)],
         routes: fn(Routes<M>) -> Routes<M>,
     ) -> (Self, App<M>) {
-        Self::starting_in(Mode::ReadOnly, filters, lists_by, routes)
+        Self::starting_in(Writes::Refused, filters, lists_by, routes)
     }
 
-    /// The same in this mode.
+    /// A service that has not loaded its collection, and takes writes or not.
     pub fn starting_in<M: Model>(
-        mode: Mode,
+        writes: Writes,
         filters: &'static [&'static str],
         lists_by: &'static [(&'static str, &'static str)],
         routes: fn(Routes<M>) -> Routes<M>,
@@ -170,9 +170,9 @@ impl Api {
             version: "1.2.3",
             about: "A service in a test.",
         };
-        let (mode, token) = match mode {
-            Mode::ReadOnly => (chassis::Mode::ReadOnly(ReadOnly::NoToken), None),
-            Mode::Writable | Mode::Full => {
+        let (mode, token) = match writes {
+            Writes::Refused => (chassis::Mode::ReadOnly(ReadOnly::NoToken), None),
+            Writes::Taken | Writes::Full => {
                 (chassis::Mode::Writable, Some(Token::new(TOKEN).unwrap()))
             }
         };
@@ -200,7 +200,7 @@ impl Api {
             answer,
             document: OnceCell::new(),
             _dir: None,
-            // Its clock goes on when nothing else does: no test waits for a time limit.
+            // The paused clock jumps ahead when all tasks wait: no test waits for a time limit.
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
@@ -249,7 +249,7 @@ impl Api {
         paths
     }
 
-    /// The service's answer, once checked for what all answers have.
+    /// The service's answer. It is checked for what all answers have.
     pub fn ask(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Response {
         self.send(method, target, headers, Body::empty())
     }

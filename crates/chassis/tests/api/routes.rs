@@ -1,6 +1,6 @@
 //! Which paths and methods there are.
 
-use crate::fixture::{Mode, all, all_in};
+use crate::fixture::{Writes, all, all_in};
 
 #[test]
 fn every_route_answers_get_with_its_media_type() {
@@ -58,7 +58,7 @@ fn options_lists_the_methods() {
 
 #[test]
 fn options_names_the_bodies_that_are_read() {
-    for api in all_in(Mode::Writable) {
+    for api in all_in(Writes::Taken) {
         let collection = api.ask("OPTIONS", &api.collection(), &[]);
         assert_eq!(collection.header("allow"), "GET, HEAD, POST, OPTIONS");
         assert_eq!(collection.header("accept-post"), "application/json");

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 
-use crate::fixture::{Api, Mode, Response, TOKEN, all_in};
+use crate::fixture::{Api, Response, TOKEN, Writes, all_in};
 
 /// The routes that write, with a media type that each reads.
 fn writes(api: &Api) -> [(&'static str, String, &'static str); 4] {
@@ -38,7 +38,7 @@ fn a_wrong_token_is_told_from_none() {
         (&[&long], wrong),
         (&[&valid, &valid], wrong),
     ];
-    for api in all_in(Mode::Writable) {
+    for api in all_in(Writes::Taken) {
         for (method, path, media_type) in writes(&api) {
             for (shown, challenge) in &cases {
                 let mut headers = vec![("content-type", media_type)];
@@ -58,7 +58,7 @@ fn a_wrong_token_is_told_from_none() {
 
 #[test]
 fn a_body_in_a_content_coding_is_not_read() {
-    for api in all_in(Mode::Writable) {
+    for api in all_in(Writes::Taken) {
         for (method, path, media_type) in writes(&api) {
             if method == "DELETE" {
                 continue;

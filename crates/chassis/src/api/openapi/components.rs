@@ -1,4 +1,4 @@
-//! What the API's document says once and refers to from elsewhere.
+//! The components of the API's document, to which its operations refer.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::api::schema;
 /// All headers, with their descriptions.
 const HEADERS: &str = include_str!("headers.json");
 
-/// The components that the document refers to, itself or through others.
+/// The components that the document refers to, directly or through other components.
 pub(super) fn used_by<M: Model>(document: &Value) -> Value {
     let mut components = all::<M>();
     let mut used = BTreeSet::new();

@@ -169,7 +169,7 @@ fn request_body<M: Model>(accepts: &Accepts, schema: &str) -> Value {
     json!({"required": true, "content": content})
 }
 
-/// The words as one, `listUsers`, which is what code generators make names of.
+/// Joins words to an operation's id such as `listUsers`. Code generators make names of it.
 fn operation_id(words: &[&str]) -> String {
     let (first, others) = words
         .split_first()

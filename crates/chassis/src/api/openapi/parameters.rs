@@ -13,7 +13,7 @@ pub(super) fn id_schema() -> Value {
     json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": common::Id::<()>::MAX})
 }
 
-/// `answer` is what the client gets when one of the tags is the record's.
+/// `answer` is the answer when one of the tags is the record's.
 pub(super) fn if_none_match(answer: &str) -> Value {
     json!({
         "name": "If-None-Match", "in": "header",

@@ -1,4 +1,4 @@
-//! The responses and their headers, for the API's document.
+//! The responses of the API's document, with their headers.
 
 use common::Problem;
 use serde_json::{Map, Value, json};
@@ -9,10 +9,10 @@ use crate::{api::body::Accepts, problem::status};
 /// Headers of every response.
 const ALWAYS: [&str; 3] = ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"];
 
-/// What can be wrong with any request.
+/// Problems that any request can meet.
 const AT_ANY_TIME: [Problem; 2] = [Problem::Internal, Problem::Unavailable];
 
-/// A response with these headers, and with those that all have.
+/// A response with these headers and those that all responses have.
 pub(super) fn response(description: &str, headers: &[&str]) -> Value {
     let names = headers.iter().chain(&ALWAYS);
     let headers: Map<_, _> = names
@@ -21,7 +21,7 @@ pub(super) fn response(description: &str, headers: &[&str]) -> Value {
     json!({"description": description, "headers": headers})
 }
 
-/// The responses that these problems are, and those that can always be, by status.
+/// The responses for these problems and for those that any request can meet, by status.
 pub(super) fn responses_of(problems: &[Problem], accepts: Option<&Accepts>) -> Value {
     let mut responses = Map::new();
     let all = || problems.iter().chain(&AT_ANY_TIME).copied();
@@ -43,7 +43,7 @@ pub(super) fn responses_of(problems: &[Problem], accepts: Option<&Accepts>) -> V
     responses.into()
 }
 
-/// Responses that more than one operation has.
+/// Responses that several operations share.
 pub(super) fn shared() -> Value {
     let unchanged = "The client has these contents already.";
     let mut responses = json!({
@@ -56,7 +56,7 @@ pub(super) fn shared() -> Value {
     responses
 }
 
-/// The response that problems of one status are.
+/// The response for all problems with one status.
 fn of_problems(problems: &[Problem]) -> Value {
     let titles: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
     let types: Vec<_> = problems.iter().map(|problem| problem.urn()).collect();
@@ -73,7 +73,7 @@ fn of_problems(problems: &[Problem]) -> Value {
     response
 }
 
-/// The header that a problem comes with.
+/// The header that is sent with a problem.
 fn header(problem: Problem) -> Option<&'static str> {
     match problem {
         Problem::Unauthorized => Some("WWW-Authenticate"),

@@ -13,7 +13,7 @@ use common::{Model, Post, Thread, User};
 use http_body::Frame;
 use serde_json::{Value, json};
 
-use crate::fixture::{Api, Mode, TOKEN, all_in};
+use crate::fixture::{Api, TOKEN, Writes, all_in};
 
 /// A body that never comes.
 struct Never;
@@ -146,7 +146,9 @@ fn ask_for_writes(asking: &Asking) {
 
 /// Writes that would make a collection larger which may not become so.
 fn ask_while_full(name: &str, met: &mut BTreeSet<(String, String, u16)>) {
-    let api = all_in(Mode::Full).into_iter().find(|api| api.name == name);
+    let api = all_in(Writes::Full)
+        .into_iter()
+        .find(|api| api.name == name);
     let api = api.unwrap();
     let asking = Asking {
         api: &api,
@@ -165,8 +167,8 @@ fn ask_while_full(name: &str, met: &mut BTreeSet<(String, String, u16)>) {
     met.append(&mut asking.met.borrow_mut());
 }
 
-fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, mode: Mode) {
-    let (api, _app) = Api::starting_in::<M>(mode, &[], &[], |routes| routes);
+fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, writes: Writes) {
+    let (api, _app) = Api::starting_in::<M>(writes, &[], &[], |routes| routes);
     let asking = Asking {
         api: &api,
         met: RefCell::default(),
@@ -180,7 +182,7 @@ fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, mode:
         ("DELETE", "/1"),
     ];
     for (method, suffix) in asked {
-        if mode == Mode::Writable || method == "GET" {
+        if writes == Writes::Taken || method == "GET" {
             asking.ask(method, suffix, &[], Body::empty(), 503);
         }
     }
@@ -189,24 +191,24 @@ fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, mode:
 
 #[test]
 fn every_status_that_the_document_lists_is_met() {
-    for mode in [Mode::ReadOnly, Mode::Writable] {
-        for api in all_in(mode) {
+    for writes in [Writes::Refused, Writes::Taken] {
+        for api in all_in(writes) {
             let asking = Asking {
                 api: &api,
                 met: RefCell::default(),
             };
             ask_for_reads(&asking);
-            if mode == Mode::Writable {
+            if writes == Writes::Taken {
                 ask_for_writes(&asking);
             }
             let mut met = asking.met.take();
-            if mode == Mode::Writable {
+            if writes == Writes::Taken {
                 ask_while_full(api.name, &mut met);
             }
             match api.name {
-                "users" => ask_while_starting::<User>(&mut met, mode),
-                "threads" => ask_while_starting::<Thread>(&mut met, mode),
-                _ => ask_while_starting::<Post>(&mut met, mode),
+                "users" => ask_while_starting::<User>(&mut met, writes),
+                "threads" => ask_while_starting::<Thread>(&mut met, writes),
+                _ => ask_while_starting::<Post>(&mut met, writes),
             }
             let of_the_collection = [api.collection(), format!("{}/{{id}}", api.collection())];
             let mut listed = BTreeSet::new();
