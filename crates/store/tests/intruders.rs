@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
@@ -109,4 +110,64 @@ async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
             records
         );
     }
+}
+
+#[tokio::test]
+async fn without_lock_and_journal_a_stop_saves_what_only_memory_has() {
+    for lock_taken in [false, true] {
+        let (_directory, path) = empty();
+        let store = open(&path).unwrap();
+        store.create(user("finn")).await.unwrap();
+        for ending in [".lock", ".journal"] {
+            fs::remove_file(beside(&path, ending)).unwrap();
+        }
+        let other = lock_taken.then(|| WriteLock::take(&path).unwrap());
+        store.close().await;
+        drop((store, other));
+        // Never over the files of one who may have begun to write.
+        let records = usize::from(!lock_taken);
+        let opened = open(&path).unwrap();
+        assert_eq!(opened.status().await.unwrap().records, records);
+    }
+}
+
+#[tokio::test]
+async fn a_journal_that_someone_writes_to_is_saved_and_put_out_of_use() {
+    for grown in [false, true] {
+        let (_directory, path) = empty();
+        let store = open(&path).unwrap();
+        store.create(user("finn")).await.unwrap();
+        let journal = fs::OpenOptions::new()
+            .append(true)
+            .open(beside(&path, ".journal"))
+            .unwrap();
+        if grown {
+            (&journal).write_all(b"more").unwrap();
+        } else {
+            journal.set_len(0).unwrap();
+        }
+        let refused = store.create(user("jake")).await.unwrap_err();
+        assert_eq!(refused, WriteError::Refused, "{grown}");
+        let refusal = store.status().await.unwrap().refusal.unwrap();
+        assert!(refusal.contains("db.json holds all"), "{refusal}");
+        // As after a kill: nothing is folded when it stops.
+        std::mem::forget(store.clone());
+        drop(store);
+        let verified = store::verify::<User>(&path, u64::MAX).unwrap();
+        assert_eq!(verified.records, 1, "{grown}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_db_json_is_told_from_a_changed_one() {
+    let (_directory, path) = empty();
+    let store = open(&path).unwrap();
+    store.create(user("finn")).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(
+        store.create(user("jake")).await.unwrap_err(),
+        WriteError::Refused
+    );
+    let refusal = store.status().await.unwrap().refusal.unwrap();
+    assert!(refusal.contains("was removed; put it back"), "{refusal}");
 }

@@ -111,6 +111,16 @@ impl JournalWriter {
         self.identity
     }
 
+    /// All that it holds is in `db.json`, which does not say so itself.
+    pub fn saved(&mut self) {
+        self.batch = 0;
+    }
+
+    /// Bytes of the file.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Batches written since the journal was created.
     pub fn batches(&self) -> u64 {
         self.batch

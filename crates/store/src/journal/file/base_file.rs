@@ -1,6 +1,7 @@
 //! The `db.json` that a writer replaces.
 
 use std::{
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,6 +17,7 @@ use crate::{
         append::JournalWriter,
         disk::{Directory, Disk, DiskFile, Identity, Version},
         failure::{Failure, early, fatal, foreign},
+        lock,
         recovery::{beside, journal_path},
     },
     memory::state::State,
@@ -40,12 +42,39 @@ impl BaseFile {
     /// When it is not, and when the disk does not say.
     pub fn check(&self) -> Result<(), Failure> {
         let Self { disk, path, .. } = self;
-        if disk.version(path).map_err(early(path))? != self.version {
-            let what =
-                "was changed by someone else; restart this service to serve what it says now";
+        let version = disk.version(path).map_err(early(path))?;
+        if version != self.version {
+            let what = match version {
+                None => {
+                    "was removed; put it back, or save what this service answers before you stop it"
+                }
+                Some(_) => {
+                    "was changed by someone else; restart this service to serve what it says now"
+                }
+            };
             return Err(foreign(path, what));
         }
         self.check_lock()
+    }
+
+    /// Takes the right to write again after the lock's file was removed, as long as the
+    /// returned file is open. `None` when the file is still there or another one is: then
+    /// another process may have begun to write.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn retake_lock(&mut self) -> io::Result<Option<File>> {
+        let Some((path, locked)) = &mut self.lock else {
+            return Ok(None);
+        };
+        if self.disk.identity(path)?.is_some() {
+            return Ok(None);
+        }
+        let retaken = lock::retake(path)?;
+        if let Some((_, identity)) = &retaken {
+            *locked = *identity;
+        }
+        Ok(retaken.map(|(file, _)| file))
     }
 
     /// Whether the right to write is still held. Whoever takes it without that

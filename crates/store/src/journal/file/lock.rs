@@ -79,6 +79,24 @@ impl WriteLock {
     }
 }
 
+/// Creates a lock's file that was removed, and locks it. `None` when another process was faster.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn retake(at: &Path) -> io::Result<Option<(File, Identity)>> {
+    let file = match OpenOptions::new().write(true).create_new(true).open(at) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        opened => opened?,
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(cause)) => return Err(cause),
+    }
+    let identity = Identity::of(&file.metadata()?);
+    Ok(Some((file, identity)))
+}
+
 /// The file itself, so that a link to it is not what gets replaced.
 fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
     let read = |cause| OpenError::Read {

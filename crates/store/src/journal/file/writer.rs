@@ -206,7 +206,7 @@ impl<M: Model> Writer<M> {
                         .take(BATCH_MAX),
                 ),
                 Err(RecvTimeoutError::Timeout) => self.checkpoint(),
-                Err(RecvTimeoutError::Disconnected) => return self.checkpoint(),
+                Err(RecvTimeoutError::Disconnected) => return self.close(),
             }
             let mut closed = None;
             let mut operations = Vec::with_capacity(batch.len());
@@ -218,7 +218,7 @@ impl<M: Model> Writer<M> {
             }
             self.write(operations);
             if let Some(answer) = closed {
-                self.checkpoint();
+                self.close();
                 drop(self);
                 // Nobody may be waiting any more.
                 let _ = answer.send(());
@@ -315,7 +315,7 @@ impl<M: Model> Writer<M> {
     fn check_journal(&mut self) -> Result<(), Failure> {
         let at = journal_path(&self.base.path);
         match self.base.disk.identity(&at).map_err(early(&at))? {
-            Some(found) if found == self.journal.identity() => Ok(()),
+            Some(found) if found == self.journal.identity() => self.check_journal_length(&at),
             Some(_) => {
                 let what = "was replaced by someone else; restart this service to read it";
                 Err(foreign(&at, what))
@@ -335,13 +335,69 @@ impl<M: Model> Writer<M> {
         }
     }
 
+    /// Whether the journal is as long as it was written. A journal that someone has written to
+    /// is put out of use: all that it held is saved, and an empty one takes its place.
+    fn check_journal_length(&mut self, at: &Path) -> Result<(), Failure> {
+        let version = self.base.disk.version(at).map_err(early(at))?;
+        if version.is_some_and(|version| version.bytes == self.journal.length()) {
+            return Ok(());
+        }
+        let state = self.shared.state();
+        let saved = self.base.replace(&state, &self.others, None);
+        drop(state);
+        let saved = saved.and_then(|digest| self.base.begin_journal(M::COLLECTION, digest));
+        let what = match saved {
+            Ok(journal) => {
+                self.journal = journal;
+                "was changed by someone else; db.json holds all that it did; restart this service"
+                    .to_owned()
+            }
+            Err(early @ Failure::Early(_)) => return Err(early),
+            Err(Failure::Final(error)) => {
+                format!("was changed by someone else, and what it held could not be saved: {error}")
+            }
+        };
+        Err(foreign(at, what))
+    }
+
+    /// Folds the journal for the last time. When both the journal and the lock were removed,
+    /// nothing but this process has the writes that were not folded: it saves them if no other
+    /// has begun to write.
+    fn close(&mut self) {
+        self.checkpoint();
+        let at = journal_path(&self.base.path);
+        let unsaved = self.journal.batches();
+        if unsaved == 0 || !matches!(self.base.disk.identity(&at), Ok(None)) {
+            return;
+        }
+        let saved = match self.base.retake_lock() {
+            // Held until all is written.
+            Ok(Some(_lock)) => self.save().map_err(io::Error::from),
+            Ok(None) => Err(io::Error::other("another process may write the collection")),
+            Err(error) => Err(error),
+        };
+        match saved {
+            Ok(()) => tracing::warn!(
+                batches = unsaved,
+                "the journal was removed; db.json holds all that it did"
+            ),
+            Err(error) => tracing::error!(
+                %error,
+                batches = unsaved,
+                "the journal was removed, and what it held is lost"
+            ),
+        }
+    }
+
     /// Writes all that the journal held to `db.json`.
     fn save(&mut self) -> Result<(), Failure> {
         if self.journal.batches() == 0 {
             return Ok(());
         }
         let state = self.shared.state();
-        self.base.replace(&state, &self.others, None).map(drop)
+        self.base.replace(&state, &self.others, None)?;
+        self.journal.saved();
+        Ok(())
     }
 
     /// Lets readers see what is durable now.
