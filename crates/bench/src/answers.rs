@@ -32,7 +32,7 @@ impl Answer {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Asks a server for `target` with more `headers`, each ending in CRLF.
+    /// Asks a server for `target`. Each of the `headers` ends in CRLF.
     pub fn ask(addr: SocketAddr, target: &str, headers: &str) -> anyhow::Result<Self> {
         let mut stream = TcpStream::connect(addr)?;
         let request =
@@ -63,7 +63,7 @@ impl Answer {
     }
 }
 
-/// Answers by what is asked.
+/// Answers by request.
 #[derive(Debug, Default)]
 pub struct Answers {
     plain: HashMap<String, Prepared>,

@@ -1,4 +1,4 @@
-//! A client that costs little: raw sockets, prepared requests, one thread.
+//! A client that takes little processor time: raw sockets, prepared requests, one thread.
 
 use std::{
     io::{self, Read, Write},
@@ -17,10 +17,10 @@ use rustix::{
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What a client sends, over and over, and what it expects.
+/// The requests that a client repeats, and the answers that it expects.
 #[derive(Debug, Clone)]
 pub struct Traffic {
-    /// What is written at once: one request, or as many as are pipelined.
+    /// The bytes of each write: one request, or several that are pipelined.
     bursts: Vec<Vec<u8>>,
     /// Requests in a burst.
     pub depth: usize,
@@ -31,7 +31,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// `requests` in turn, `depth` at a time on each of `connections`.
+    /// Sends `requests` in turn, `depth` at a time on each of `connections`.
     pub fn new(requests: &[Vec<u8>], connections: usize, depth: usize, status: u16) -> Self {
         let bursts = (0..requests.len()).map(|first| {
             let burst = requests.iter().cycle().skip(first).take(depth);
@@ -51,7 +51,7 @@ pub fn get(target: &str, headers: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n").into_bytes()
 }
 
-/// What a stretch of traffic came to.
+/// The result of some traffic.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub requests: u64,
@@ -63,7 +63,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The latency that this share of the bursts stays below.
+    /// The latency of which this share of the bursts stays below.
     pub fn quantile(&self, share: f64) -> Duration {
         #[expect(
             clippy::cast_possible_truncation,
@@ -103,7 +103,7 @@ struct Connection {
 }
 
 impl<'a> Client<'a> {
-    /// Connects, and lets every connection carry one burst.
+    /// Connects, and sends one burst on every connection.
     pub fn connect(addr: SocketAddr, traffic: &'a Traffic) -> anyhow::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::new();
@@ -133,7 +133,7 @@ impl<'a> Client<'a> {
         Ok(client)
     }
 
-    /// Keeps every connection busy, then waits for the last answers.
+    /// Keeps every connection busy, and then waits for the last answers.
     pub fn run(&mut self, until: Until) -> anyhow::Result<Outcome> {
         let mut outcome = Outcome::default();
         let began = Instant::now();
@@ -183,7 +183,7 @@ impl<'a> Client<'a> {
 
     fn send(&mut self, number: usize) -> io::Result<()> {
         let burst = &self.traffic.bursts[self.next_burst % self.traffic.bursts.len()];
-        // Bursts overlap, so that with a stride each request comes up equally often.
+        // Bursts overlap. With a stride of `depth`, each request is sent equally often.
         self.next_burst += self.traffic.depth;
         let connection = &mut self.connections[number];
         connection.answers_left = self.traffic.depth;
@@ -193,7 +193,7 @@ impl<'a> Client<'a> {
 }
 
 impl Connection {
-    /// Takes what has arrived.
+    /// Reads what has arrived.
     fn receive(&mut self, status: u16, body_bytes: &mut u64) -> anyhow::Result<()> {
         let read = match self.stream.read(&mut self.buffer[self.filled..]) {
             Ok(0) => bail!("the server closed a connection"),
@@ -225,8 +225,8 @@ impl Connection {
     }
 }
 
-/// The lengths of the head that `bytes` begins with and of the body behind it;
-/// `None` when the head is not complete.
+/// The lengths of the head at the beginning of `bytes` and of the body behind it. `None` if the
+/// head is not complete.
 fn head(bytes: &[u8], status: u16) -> anyhow::Result<Option<(usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);

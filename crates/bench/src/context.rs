@@ -29,7 +29,7 @@ pub struct Context {
 
 impl Context {
     pub fn new(brief: bool, rounds: usize) -> anyhow::Result<Self> {
-        // Beside what cargo builds: on a disk, unlike /tmp on many machines.
+        // In cargo's target directory, which is on a disk; /tmp often is not.
         let dir = tempfile::tempdir_in(root().join("target"))?;
         let effort = if brief {
             Effort {
@@ -59,7 +59,7 @@ impl Context {
         self.dir.path()
     }
 
-    /// One of two numbers: the second when all is only tried out.
+    /// One of two numbers: the second in a brief run.
     pub fn amount<T>(&self, full: T, brief: T) -> T {
         if self.brief { brief } else { full }
     }
@@ -98,8 +98,7 @@ impl Context {
         self.memory_bars.borrow().clone()
     }
 
-    /// Measures servers in pairs and adds a table, with ratios to the server
-    /// named `base`.
+    /// Measures servers in pairs and adds a table. Ratios are to the server named `base`.
     pub fn compare(
         &self,
         title: &str,

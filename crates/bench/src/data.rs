@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Posts that every user has written.
+/// How many posts each user has written.
 pub const POSTS_PER_USER: u64 = 20;
 
 const WORDS: [&str; 16] = [
@@ -44,8 +44,8 @@ fn user_of(id: u64, count: u64) -> u64 {
     id % users(count) + 1
 }
 
-/// Some of the users of `count` posts, in no order.
+/// Some of the users of `count` posts, in no particular order.
 pub fn some_users(count: u64) -> impl Iterator<Item = u64> {
-    // A step that is prime reaches users all over the file.
+    // A prime step reaches users all over the file.
     (0..users(count).min(499)).map(move |n| n * 7919 % users(count) + 1)
 }

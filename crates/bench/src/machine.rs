@@ -1,4 +1,4 @@
-//! The machine that measures: its cores, its processes, its names.
+//! The machine that measures: its cores and processes.
 
 use std::{
     fs, io,
@@ -18,8 +18,7 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// Takes the first two cores that this process may use, and moves to the
-    /// second one.
+    /// Takes the first two cores that this process may use, and moves this process to the second.
     ///
     /// # Errors
     /// When there is only one.
@@ -52,7 +51,7 @@ impl Cores {
         child
     }
 
-    /// Does some work on the servers' core.
+    /// Runs `work` on the servers' core.
     pub fn on_server<T>(&self, work: impl FnOnce() -> T) -> anyhow::Result<T> {
         sched_setaffinity(None, &self.server)?;
         let done = work();
@@ -61,14 +60,14 @@ impl Cores {
     }
 }
 
-/// Processor time, user and system, that the threads of a process have had.
+/// Processor time, user and system, that the threads of a process have used.
 ///
 /// `/proc/PID/stat` counts in hundredths of a second; the scheduler's own
 /// account of each thread (`schedstat`, first field) counts nanoseconds.
 pub fn processor_time(pid: u32) -> io::Result<Duration> {
     let mut total = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread that has just ended has no file any more.
+        // The file of a thread that has just ended is gone.
         let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
         let first = text.split(' ').next().unwrap_or_default();
         total += first.parse::<u64>().unwrap_or(0);
@@ -76,13 +75,13 @@ pub fn processor_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_nanos(total))
 }
 
-/// The same, once the process has nothing more to do: a running thread's
-/// account is behind until the scheduler looks at it.
+/// The same, once the process is idle. The account of a running thread is behind until the
+/// scheduler updates it.
 pub fn processor_time_at_rest(pid: u32) -> io::Result<Duration> {
     let bound = Instant::now() + Duration::from_millis(500);
     let mut before = processor_time(pid)?;
     loop {
-        // Longer than our log thread collects lines.
+        // Longer than the log's thread collects lines.
         thread::sleep(Duration::from_millis(15));
         let now = processor_time(pid)?;
         if now == before || Instant::now() > bound {
@@ -92,14 +91,14 @@ pub fn processor_time_at_rest(pid: u32) -> io::Result<Duration> {
     }
 }
 
-/// Processor time that this thread has had.
+/// Processor time that this thread has used.
 pub fn own_processor_time() -> anyhow::Result<Duration> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Ok(time.try_into()?)
 }
 
-/// Bytes of memory that a process occupies: resident set size, of which
-/// `/proc/PID/smaps_rollup` knows the exact value, and its peak so far.
+/// Bytes of memory that a process occupies (resident set size) now and at its peak.
+/// `/proc/PID/smaps_rollup` has the exact value.
 pub fn memory(pid: u32) -> anyhow::Result<Memory> {
     let kib = |file: &str, name: &str| {
         let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
@@ -119,11 +118,11 @@ pub fn memory(pid: u32) -> anyhow::Result<Memory> {
 /// Bytes of memory that a process occupies.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
-    /// Resident, the program's own code included.
+    /// Resident bytes, including the program's code.
     pub resident: u64,
-    /// Of that, what it shares with no other process.
+    /// Resident bytes that it shares with no other process.
     pub private: u64,
-    /// The most that was ever resident.
+    /// The peak of the resident bytes.
     pub peak: u64,
 }
 
@@ -136,12 +135,12 @@ pub fn describe() -> String {
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
         .map_or("unknown processor", |(_, model)| model);
     let kernel = read("/proc/sys/kernel/osrelease");
-    // Not what this process may use, which is one core.
+    // All cores of the machine: this process may use only one.
     let cores = cpuinfo.matches("processor\t").count();
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }
 
-/// How many processes want a core, averaged over a minute.
+/// The load average of the last minute.
 pub fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()

@@ -1,10 +1,10 @@
 //! Measures the services beside their peers, and writes `RESULTS.md` and
 //! `results.svg`.
 //!
-//! The main figure is the processor time that a server takes for a request:
-//! on a shared machine the rate of a fast server says more about the client
-//! and the neighbours. All servers of a table run at once on one core, and get
-//! short slices of traffic in turn; ratios are taken slice by slice.
+//! The main figure is the processor time that a server takes per request. On a shared machine, the
+//! request rate of a fast server depends more on the client and on other processes. All servers of
+//! a table run at once on one core and get short slices of traffic in turn. Ratios are taken slice
+//! by slice.
 
 mod answers;
 mod client;
@@ -40,7 +40,7 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Internal>,
 
-    /// Ask every question with tiny counts and write nothing: shows that the bench works
+    /// Ask every question with tiny counts and write nothing, to show that the bench works
     #[arg(long)]
     brief: bool,
 
@@ -48,7 +48,7 @@ struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Question>,
 
-    /// Measure what is built already
+    /// Do not build; measure the existing binaries
     #[arg(long)]
     no_build: bool,
 
@@ -56,11 +56,11 @@ struct Arguments {
     #[arg(long, default_value_t = 21)]
     rounds: usize,
 
-    /// Another build of the users service, to be measured beside this one
+    /// Another build of the users service to measure beside this one
     #[arg(long, value_name = "FILE")]
     other: Option<PathBuf>,
 
-    /// Where the report goes [default: this crate's directory]
+    /// Directory for the report [default: this crate's directory]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

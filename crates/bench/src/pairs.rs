@@ -1,5 +1,5 @@
-//! Measures servers in pairs: all are live, and get short slices in turn, so
-//! that what changes on the machine meanwhile changes all alike.
+//! Measures servers in pairs. All servers run at once and get short slices of traffic in turn, so
+//! that changes on the machine affect all of them alike.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ pub struct Effort {
     pub slice: Duration,
 }
 
-/// What one slice came to.
+/// The result of one slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// Microseconds of processor time that the server took for a request.
+    /// Microseconds of processor time that the server took per request.
     pub cpu_us: f64,
     pub per_second: f64,
     pub p50_us: f64,
@@ -35,7 +35,7 @@ pub fn measure(
     let mut samples = vec![Vec::with_capacity(effort.rounds); servers.len()];
     for round in 0..effort.rounds {
         for turn in 0..servers.len() {
-            // No server is always the first or behind the same one.
+            // The order changes: no server is always first, or always behind the same one.
             let number = if round % 2 == 0 {
                 (round / 2 + turn) % servers.len()
             } else {
@@ -88,7 +88,7 @@ impl Spread {
         }
     }
 
-    /// Of the ratios of `one` to `other` in each round.
+    /// The spread of the ratios of `one` to `other`, round by round.
     pub fn ratio(one: &[Sample], other: &[Sample]) -> Self {
         Self::of(
             one.iter()

@@ -1,5 +1,4 @@
-//! The bare servers: hyper and axum with nothing around them, answering what
-//! our services answered.
+//! The bare servers: hyper and axum alone, which answer what our services answered.
 
 use std::{convert::Infallible, net::Ipv4Addr, path::PathBuf, sync::Arc};
 
@@ -22,7 +21,7 @@ use crate::answers::Answers;
 #[derive(Debug, Args)]
 pub struct Peer {
     kind: Kind,
-    /// What it answers.
+    /// The file that holds its answers.
     answers: PathBuf,
 }
 

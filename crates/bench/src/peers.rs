@@ -21,7 +21,7 @@ impl Context {
         self.ours_with("ours", service, db, |_| {})
     }
 
-    /// The same under another name, and with more settings.
+    /// One of our services on a file, under another name and with more settings.
     pub fn ours_with(
         &self,
         name: &'static str,
@@ -45,7 +45,7 @@ impl Context {
         Ok(server)
     }
 
-    /// A bare server that answers `targets` as `of` does, plain and conditional.
+    /// A bare server that answers plain and conditional requests for `targets` as `of` does.
     pub fn bare(
         &self,
         kind: &'static str,
@@ -100,7 +100,7 @@ impl Context {
         let port = free_port()?;
         let copy = self.dir().join(format!("json-server-{port}.json"));
         fs::copy(db, &copy)?;
-        // In production mode it looks for files to serve from there.
+        // In production mode it serves files from this directory.
         fs::create_dir_all(self.dir().join("public"))?;
         let mut command = Command::new("node");
         command
@@ -165,7 +165,7 @@ impl Context {
         }
         let port = free_port()?;
         let at = dir.display();
-        // One process, and a buffered access log as ours; files stay open.
+        // One process with a buffered access log, like ours, and a cache of open files.
         let config = format!(
             "daemon off; master_process off; error_log stderr; pid {at}/pid;\n\
              events {{ worker_connections 4096; }}\n\

@@ -14,7 +14,7 @@ pub struct Panel<'a> {
     pub bars: &'a [(String, f64)],
 }
 
-/// Draws the panels one below the other. Ours is the first bar of each.
+/// Draws the panels one below the other. The first bar of each is ours.
 pub fn svg(panels: &[Panel<'_>]) -> String {
     let mut body = String::new();
     let mut y = 10.0;

@@ -1,10 +1,10 @@
-//! What was measured, as Markdown.
+//! The results as Markdown.
 
 use std::fmt::Write;
 
 use crate::pairs::{Sample, Spread};
 
-/// A table with its heading and what to know about it.
+/// A table with a heading and notes.
 #[derive(Debug)]
 pub struct Table {
     pub title: String,
@@ -23,7 +23,7 @@ impl Table {
         }
     }
 
-    /// A table of servers that got the same traffic in pairs. Ratios are to the
+    /// A table of servers that were measured in pairs with the same traffic. Ratios are to the
     /// server in row `base`, round by round.
     pub fn of_servers(
         title: &str,

@@ -1,4 +1,4 @@
-//! Servers under measurement.
+//! The servers that are measured.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::{answers::Answer, machine::Cores};
 
-/// Longest wait for a server to listen: a large collection takes its time.
+/// Longest wait for a server to listen. Loading a large collection takes long.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running server. Killed when dropped.
@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub struct Server {
     pub name: &'static str,
     pub addr: SocketAddr,
-    /// What its paths begin with where ours begin with `/api`.
+    /// The beginning of its paths, where ours have `/api`.
     pub prefix: &'static str,
-    /// Another log that grows with the requests.
+    /// A second log file that grows with the requests.
     pub log: Option<PathBuf>,
     child: Child,
     output: PathBuf,
@@ -35,13 +35,13 @@ pub struct Server {
 pub enum Listens {
     /// It writes a line with `"addr":"HOST:PORT"`.
     Announced,
-    /// It was told to use this port.
+    /// It was started with this port.
     On(u16),
 }
 
 impl Server {
-    /// Starts a server on the servers' core and waits until it accepts
-    /// connections. Its output goes to a file in `dir`, as an access log would.
+    /// Starts a server on the servers' core and waits until it accepts connections. Its output
+    /// goes to a file in `dir`, like an access log.
     pub fn start(
         name: &'static str,
         command: &mut Command,
@@ -101,11 +101,15 @@ impl Server {
         self.answers("/health/ready")
     }
 
-    /// Waits until it answers this with 200.
+    /// Waits until it answers this request with 200.
     pub fn answers(&self, target: &str) -> anyhow::Result<()> {
         let bound = Instant::now() + PATIENCE;
         while !Answer::ask(self.addr, target, "").is_ok_and(|answer| answer.status == 200) {
-            ensure!(Instant::now() < bound, "{} does not get ready", self.name);
+            ensure!(
+                Instant::now() < bound,
+                "{} does not become ready",
+                self.name
+            );
             thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -130,24 +134,24 @@ fn announced(output: &Path) -> Option<SocketAddr> {
     Some(addr)
 }
 
-/// A port that was free a moment ago, for servers that cannot choose one
-/// themselves. Should another process take it meanwhile, the server says so.
+/// A port that was free a moment ago, for servers that cannot choose one themselves. If another
+/// process takes it meanwhile, the server fails and says so.
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())
 }
 
-/// A binary of this workspace, built like this one.
+/// A binary of this workspace from the same build directory as this one.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = env::current_exe()?.with_file_name(name);
     if !path.exists() {
-        bail!("{} is not there; build the workspace", path.display());
+        bail!("{} does not exist; build the workspace", path.display());
     }
     Ok(path)
 }
 
-/// Builds what is measured like this binary was built.
+/// Builds the measured binaries in the profile of this binary.
 pub fn build() -> anyhow::Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -161,7 +165,7 @@ pub fn build() -> anyhow::Result<()> {
     if built.context("cannot run cargo")?.success() {
         return Ok(());
     }
-    bail!("what is to be measured does not build");
+    bail!("the services to measure do not build");
 }
 
 /// The workspace's directory.

@@ -20,9 +20,9 @@ use crate::{
 /// The number of the user `nobody` on most systems.
 const NOBODY: u32 = 65534;
 
-/// A binary and what it is started with. Its environment is empty but for
-/// `PORT=0` and `HOST=127.0.0.1`, its working directory new and empty. It can
-/// be started more than once: again after its end, or several times at once.
+/// A binary and what it is started with. Its environment holds only `PORT=0` and
+/// `HOST=127.0.0.1`, and its working directory is new and empty. It can be started again after its
+/// end, or several times at once.
 #[derive(Debug, Clone)]
 pub struct Binary {
     path: PathBuf,
@@ -33,11 +33,11 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// The binary at `path`, which in the tests of its crate is
+    /// The binary at `path`. In the tests of the binary's crate that is
     /// `env!("CARGO_BIN_EXE_name")`.
     ///
     /// # Panics
-    /// When there can be no directory for it.
+    /// When its directory cannot be created.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -50,7 +50,7 @@ impl Binary {
         .env("HOST", "127.0.0.1")
     }
 
-    /// Puts a `db.json` into its directory, where it looks for one by default.
+    /// Writes the `db.json` in its directory, which a service reads by default.
     ///
     /// # Panics
     /// When the file cannot be written.
@@ -81,15 +81,15 @@ impl Binary {
         self
     }
 
-    /// Starts it as a user who has no rights here: as it is when an ordinary user
-    /// runs the tests, and as `nobody` when root does.
+    /// Starts it without root's rights: as `nobody` when root runs the tests, otherwise as the
+    /// user who does.
     #[must_use]
     pub fn unprivileged(mut self) -> Self {
         self.user = rustix::process::geteuid().is_root().then_some(NOBODY);
         self
     }
 
-    /// Starts it in a control group.
+    /// Starts it in this control group.
     #[must_use]
     pub fn in_cgroup(mut self, group: &Cgroup) -> Self {
         let script = "echo $$ > \"$0\" && exec \"$@\"";
@@ -127,7 +127,7 @@ impl Binary {
         task
     }
 
-    /// Starts it with this as its standard input and waits until it is ready.
+    /// Starts it with this standard input and waits until it is ready.
     ///
     /// # Panics
     /// When it ends, or is not ready within the deadline.
@@ -138,7 +138,7 @@ impl Binary {
         task
     }
 
-    /// Starts it and waits until it listens; its collection may not be loaded yet.
+    /// Starts it and waits until it listens. Its collection may not be loaded yet.
     ///
     /// # Panics
     /// When it ends, or does not say where it listens within the deadline.
@@ -156,9 +156,8 @@ impl Binary {
         Task::spawn(&mut self.command(), Arc::clone(&self.dir)).wait()
     }
 
-    /// Starts it with `theirs` as its standard output, and reads the other end of
-    /// that, `ours`, until it is ready. What it logs then is for the test to read
-    /// or not; [`Task::stdout`] has the lines before that.
+    /// Starts it with `theirs` as its standard output, and reads the other end, `ours`, until it is
+    /// ready. [`Task::stdout`] has the lines up to then. The test may read later lines or not.
     ///
     /// # Panics
     /// When it ends, or is not ready within the deadline.

@@ -1,4 +1,4 @@
-//! A memory limit, as containers have it.
+//! A memory limit like that of a container.
 
 use std::{
     fs, io,
@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-/// A control group with a memory limit, of either version. Only root can make one. A process in
-/// it that takes more is killed by the system. Removed when dropped: drop its processes first.
+/// A control group (version 1 or 2) with a memory limit. Only root can create one. The system
+/// kills a process in it that takes more memory. Dropping it removes it: drop its processes first.
 #[derive(Debug)]
 pub struct Cgroup {
     dir: PathBuf,
@@ -18,7 +18,7 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// A new group whose processes may take so many bytes.
+    /// A new group whose processes may together take so many bytes.
     ///
     /// # Panics
     /// When the system has no memory controller, or this is not root.
@@ -29,7 +29,7 @@ impl Cgroup {
         let root = Path::new("/sys/fs/cgroup");
         let unified = root.join("cgroup.controllers").exists();
         let parent = if unified {
-            // It may be on already, or not be ours to switch.
+            // An error is no fault: the controller may be enabled already.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
             root.to_owned()
         } else {
@@ -45,12 +45,12 @@ impl Cgroup {
         };
         let set = |name: &str, bytes: usize| fs::write(group.file(name), bytes.to_string());
         set(limit, bytes).expect("a memory cgroup has a limit");
-        // Not there where the system cannot swap.
+        // The file does not exist on systems without swap accounting.
         let _ = set(with_swap, if unified { 0 } else { bytes });
         group
     }
 
-    /// The most bytes that its processes and what the system keeps for them have taken.
+    /// The most bytes that its processes have taken, including the system's caches for them.
     ///
     /// # Panics
     /// When the system does not say.
@@ -65,7 +65,7 @@ impl Cgroup {
         peak.trim().parse().expect("a number")
     }
 
-    /// How many of its processes were killed for want of memory.
+    /// How many of its processes were killed because they exceeded the limit.
     ///
     /// # Panics
     /// When the system does not say.
@@ -85,7 +85,7 @@ impl Cgroup {
             .expect("the number of kills")
     }
 
-    /// The file that a process writes its number to, to get in.
+    /// The file to which a process writes its id to enter the group.
     #[must_use]
     pub fn entrance(&self) -> PathBuf {
         self.file("cgroup.procs")
@@ -98,7 +98,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // It takes the system a moment to let go of the last process.
+        // The group is busy for a moment after its last process has ended.
         for _ in 0..100 {
             match fs::remove_dir(&self.dir) {
                 Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {

@@ -12,7 +12,7 @@ use crate::{
     message::{Request, Response},
 };
 
-/// Headers that a response may have.
+/// The most headers that a response may have.
 const HEADERS_MAX: usize = 64;
 
 /// A connection to a server, kept alive from one request to the next.
@@ -27,7 +27,7 @@ impl Connection {
     /// Connects to `addr`.
     ///
     /// # Errors
-    /// When nobody accepts.
+    /// When the server does not accept the connection.
     pub fn open(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&addr, DEADLINE)?;
         stream.set_nodelay(true)?;
@@ -39,13 +39,13 @@ impl Connection {
         })
     }
 
-    /// The socket, for what this type does not do.
+    /// The socket, for tests that need more than this type does.
     #[must_use]
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// Sends bytes, be they half a request or many.
+    /// Sends any bytes: half a request, or many requests.
     ///
     /// # Panics
     /// When the server does not take them.
@@ -72,8 +72,8 @@ impl Connection {
         self.ask(&Request::get(target))
     }
 
-    /// Reads the next response, an interim one (1xx) included. `method` is the
-    /// request's: a response to HEAD has no body, whatever its header says.
+    /// Reads the next response, which may be an interim one (1xx). `method` is that of the
+    /// request: a response to HEAD has no body, whatever its headers say.
     ///
     /// # Panics
     /// When the connection ends before the response does.
@@ -88,7 +88,7 @@ impl Connection {
     /// response is whole, else what the system says.
     ///
     /// # Panics
-    /// When it is no HTTP, or chunked, which no server here sends.
+    /// When the response is not HTTP, or is chunked: no server here sends that.
     pub fn try_response(&mut self, method: &str) -> io::Result<Response> {
         let mut response = self.head()?;
         let bodiless = method == "HEAD" || matches!(response.status, 100..200 | 204 | 304);

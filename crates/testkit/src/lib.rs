@@ -1,6 +1,6 @@
-//! Runs a service's real binary in tests: started on a port that the system
-//! chooses, in a directory of its own, without the caller's environment, and
-//! gone when the test ends.
+//! Runs a service's real binary in tests. The binary is started on a port that the system
+//! chooses, in a new directory and without the caller's environment. It is killed when the test
+//! ends.
 //!
 //! ```no_run
 //! use testkit::{Binary, Request};
@@ -14,16 +14,14 @@
 //! assert_eq!(response.header("allow"), "GET, HEAD, OPTIONS");
 //! ```
 //!
-//! [`Binary::start`] and [`Binary::start_onto`] return when the collection is
-//! loaded: a service listens before that, and answers 503. A test of that time
-//! asks for it by name, with [`Binary::start_unready`]. No test reads an address
-//! out of a log by itself.
+//! [`Binary::start`] and [`Binary::start_onto`] return when the collection is loaded. A service
+//! listens before that and answers 503; tests of that time use [`Binary::start_unready`]. No test
+//! reads the address from the log by itself.
 //!
-//! Tests wait for what they need, with [`eventually`] and [`Task::logged`], and
-//! never for a time: on a busy machine no time is long enough.
+//! Tests wait for a condition, with [`eventually`] and [`Task::logged`], and never for a fixed
+//! time: on a busy machine no time is long enough.
 //!
-//! Whatever does not happen within [`DEADLINE`] panics. The output of a task
-//! whose test panics is printed.
+//! Every wait panics after [`DEADLINE`]. When a test panics, the output of its tasks is printed.
 
 mod binary;
 mod cgroup;
@@ -46,14 +44,14 @@ pub use message::{Request, Response};
 pub use rustix::process::Signal;
 pub use task::{Ended, Task};
 
-/// Longest wait for anything that should happen at once. Long, since a machine
-/// that runs tests is busy; a test that passes never waits for it.
+/// Longest wait for anything that should happen at once. It is long because a machine that runs
+/// tests is busy. A test that passes does not wait that long.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Waits until something holds. `what` says in a failed test what was waited for.
+/// Waits until a condition holds. `what` names the condition in the message of a failed test.
 ///
 /// # Panics
-/// When it does not hold within the deadline.
+/// When the condition does not hold within the deadline.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
     while !holds() {

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::Value;
 
-/// A request, sent as it is written here, right or wrong.
+/// A request. It is sent as it is written, even if it is malformed.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) method: String,
@@ -38,7 +38,7 @@ impl Request {
         self
     }
 
-    /// Gives it a body, and the header that says how long that is.
+    /// Adds a body, with its media type and length in headers.
     #[must_use]
     pub fn body(self, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
@@ -48,7 +48,7 @@ impl Request {
         Self { body, ..request }
     }
 
-    /// What goes over the wire.
+    /// The bytes that are sent.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let Self {
@@ -69,7 +69,7 @@ impl Request {
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// The header.
+    /// The headers.
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Vec<u8>,
@@ -79,7 +79,7 @@ impl Response {
     /// The value of a header that must be there.
     ///
     /// # Panics
-    /// When it is not, or not a text.
+    /// When the header is absent, or not text.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());
@@ -98,7 +98,7 @@ impl Response {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The lines that a process has written so far. Clones are the same.
+/// The lines that a process has written so far. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Output(Arc<Shared>);
 
@@ -22,19 +22,19 @@ struct Shared {
 pub(crate) struct Lines {
     pub stdout: Vec<String>,
     pub stderr: Vec<String>,
-    /// Streams that the process has not closed.
+    /// How many streams the process has not closed yet.
     open: usize,
 }
 
 impl Lines {
-    /// Whether the process has closed its output, which it does when it ends.
+    /// Whether the process has closed its output. It does so at its end, at the latest.
     pub fn complete(&self) -> bool {
         self.open == 0
     }
 }
 
 impl Output {
-    /// Reads both streams of a process in threads of their own.
+    /// Reads both output streams of a process, each on its own thread.
     pub fn of(stdout: impl Read + Send + 'static, stderr: impl Read + Send + 'static) -> Self {
         let output = Self::default();
         output.lines().open = 2;
@@ -43,7 +43,7 @@ impl Output {
         output
     }
 
-    /// Reads the standard error of a process alone.
+    /// Reads only the standard error of a process.
     pub fn of_stderr(stderr: impl Read + Send + 'static) -> Self {
         let output = Self::default();
         output.lines().open = 1;
@@ -68,8 +68,8 @@ impl Output {
         self.0.lines.lock().expect("no reader of output panics")
     }
 
-    /// What `find` finds in the lines, as soon as it does; `None` when it did
-    /// not until now, `patience` is over, or nothing more will come.
+    /// Waits until `find` finds something in the lines, and returns it. `None` when `patience` is
+    /// over or the process has closed its output.
     pub fn wait<T>(
         &self,
         patience: Duration,

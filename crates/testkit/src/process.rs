@@ -18,7 +18,7 @@ impl Process {
         &mut self.0
     }
 
-    /// Its number.
+    /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.0.id()

@@ -5,11 +5,11 @@ use std::{io::BufRead, net::SocketAddr};
 /// The first lines of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Start {
-    /// The lines without their ends, that of `ready` included.
+    /// The lines without line ends, up to and including `ready`.
     pub lines: Vec<String>,
     /// Where it listens.
     pub addr: Option<SocketAddr>,
-    /// Whether the log came that far.
+    /// Whether the service logged that it is ready.
     pub ready: bool,
 }
 
@@ -17,7 +17,7 @@ impl Start {
     /// Reads until the service says that it is ready, or the log ends.
     pub fn read(log: &mut impl BufRead) -> Self {
         let mut start = Self::default();
-        // Once a process is gone, reading its terminal is an error.
+        // Reading a terminal fails once its process has ended.
         for line in log.lines().map_while(Result::ok) {
             start.addr = start.addr.or_else(|| addr(&line));
             start.ready = says_ready(&line);
@@ -30,7 +30,7 @@ impl Start {
     }
 }
 
-/// The address in a line, be it JSON or coloured.
+/// The address in a line, which is JSON or coloured text.
 fn addr(line: &str) -> Option<SocketAddr> {
     let apart = |letter: char| !(letter.is_ascii_hexdigit() || ".:[]".contains(letter));
     line.split(apart).find_map(|word| word.parse().ok())

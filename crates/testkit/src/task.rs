@@ -32,7 +32,7 @@ pub struct Task {
     _dir: Arc<TempDir>,
 }
 
-/// What is left of a task.
+/// How a task ended, and what it wrote.
 #[derive(Debug)]
 pub struct Ended {
     /// How it ended.
@@ -80,16 +80,17 @@ impl Task {
         R: Read + Send + 'static,
     {
         let mut process = Process::spawn(command.stderr(Stdio::piped()));
-        // With it goes our copy of the task's standard output, so that its end is an end for us.
+        // Drops our copy of the task's standard output. Otherwise reading would not end when the
+        // task does.
         drop(command);
         let stderr = process.child().stderr.take();
         let output = Output::of_stderr(stderr.expect("it is a pipe"));
         let (done, start) = mpsc::channel();
-        // In a thread of its own, since nothing ends the wait for a line.
+        // On a separate thread, because a blocking read has no deadline.
         thread::spawn(move || {
             let mut ours = BufReader::new(ours);
             let start = Start::read(&mut ours);
-            // Nobody waits any more when the deadline is over.
+            // An error means that the deadline is over and nobody waits any more.
             let _ = done.send((start, ours));
         });
         let mut task = Self {
@@ -124,7 +125,7 @@ impl Task {
         Connection::open(self.addr()).expect("the task accepts connections")
     }
 
-    /// A connection whose answer to a GET has begun, and of which nothing is read.
+    /// A new connection to it on which the answer to a GET has begun. Nothing of it was read.
     ///
     /// # Panics
     /// When the answer does not begin.
@@ -149,7 +150,7 @@ impl Task {
         self.ask(&Request::get(target))
     }
 
-    /// The first log line with this message, as soon as there is one.
+    /// Waits for the first log line with this message.
     ///
     /// # Panics
     /// When there is none within the deadline.
@@ -158,8 +159,8 @@ impl Task {
         self.logged_where(message, |line| line["message"] == message)
     }
 
-    /// The first log line that `is`, as soon as there is one. `what` says in a
-    /// failed test what was waited for.
+    /// Waits for the first log line for which `is` holds. `what` names that line in the message of
+    /// a failed test.
     ///
     /// # Panics
     /// When there is none within the deadline.
@@ -182,7 +183,7 @@ impl Task {
         self.output.lines().stdout.clone()
     }
 
-    /// Its process's number.
+    /// Its process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
@@ -214,7 +215,7 @@ impl Task {
         let complete = |lines: &Lines| lines.complete().then_some(());
         let ended = self.output.wait(patience, complete);
         assert!(ended.is_some(), "the task did not end within {patience:?}");
-        // It may take the system a moment more to let go of the process.
+        // The process may take a moment longer to end.
         let status = self.process.child().wait();
         let status = status.expect("a child can be waited for");
         let mut lines = self.output.lines();
@@ -225,7 +226,7 @@ impl Task {
         }
     }
 
-    /// Stops it as an operator does, and waits for its end.
+    /// Stops it with SIGTERM, and waits for its end.
     #[must_use]
     pub fn stop(self) -> Ended {
         self.signal(Signal::TERM);
@@ -259,7 +260,7 @@ impl Task {
         kib * 1024
     }
 
-    /// Descriptors that it has open.
+    /// How many descriptors it has open.
     ///
     /// # Panics
     /// Where there is no `/proc`.
@@ -282,10 +283,10 @@ impl Drop for Task {
 }
 
 impl Ended {
-    /// Its log: one JSON object a line.
+    /// Its log, which has one JSON object a line.
     ///
     /// # Panics
-    /// When a line is none.
+    /// When a line is not a JSON object.
     #[must_use]
     pub fn log(&self) -> Vec<Value> {
         let parse = |line: &String| match serde_json::from_str(line) {

@@ -17,8 +17,8 @@ use crate::{
 const LIST: &str = "/api/users";
 const RECORD: &str = "/api/users/1";
 
-/// The small list, one record and what the client has already, on one
-/// connection and on many; pipelined; and what the access log costs.
+/// The small list, one record and a conditional request, on one connection, on many and
+/// pipelined; and what the access log costs.
 pub fn measure(context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
     let db = root().join("services/users/db.json");
     let ours = context.ours("users", &db)?;
@@ -104,7 +104,7 @@ pub fn measure(context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What ours adds to hyper, part by part.
+/// What each part of ours costs beyond hyper.
 fn parts(context: &Context, hyper: &[Sample], quiet: &[Sample], ours: &[Sample]) {
     let text = "Of a request for the small list, pipelined, as above: the differences between \
                 servers that have one part more, round by round.";
@@ -126,13 +126,13 @@ fn parts(context: &Context, hyper: &[Sample], quiet: &[Sample], ours: &[Sample])
     context.add(table);
 }
 
-/// Where a server has what ours has at `target`.
+/// The path at which a server has what ours has at `target`.
 pub fn at(server: &Server, target: &str) -> String {
     let rest = target.strip_prefix("/api").unwrap_or(target);
     format!("{}{rest}", server.prefix)
 }
 
-/// Checks that a server answers what ours does. Only json-server may make texts of ids.
+/// Checks that a server answers what ours does. Only json-server may answer ids as strings.
 pub fn same(server: &Server, target: &str, ours: &Answer) -> anyhow::Result<()> {
     let theirs = Answer::ask(server.addr, &at(server, target), "")?;
     let (one, other): (Value, Value) = (

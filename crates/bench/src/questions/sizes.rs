@@ -22,7 +22,7 @@ use crate::{
 /// The servers' names, by the size of their collections.
 const NAMES: [&str; 4] = ["smallest", "small", "large", "largest"];
 
-/// A `db.json` as `serde_json` reads it into structs: the yardstick for loading.
+/// A `db.json` that `serde_json` reads into structs, to compare loading with.
 #[derive(Deserialize)]
 struct Posts {
     posts: Vec<Post>,
@@ -41,7 +41,7 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
     beside_peers(context, &files)
 }
 
-/// Start until ready, and what memory the records take then.
+/// The time from the start until ready, and the memory that the records take then.
 fn load(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
     let mut table = Table::new(
         "Loading posts of 100 bytes",
@@ -175,7 +175,7 @@ fn write(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ours beside the peers in a collection that is large for them.
+/// Ours beside the peers on a collection that is large for them.
 fn beside_peers(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
     let wanted = context.amount(100_000, 1_000);
     let Some((count, path)) = files.iter().find(|(count, _)| *count == wanted) else {
@@ -253,7 +253,7 @@ fn some_ids(count: u64) -> impl Iterator<Item = u64> {
     (0..count.min(499)).map(move |n| n * 7919 % count + 1)
 }
 
-/// Milliseconds that something takes.
+/// The milliseconds that `work` takes.
 pub fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, f64)> {
     let began = Instant::now();
     let done = work()?;

@@ -1,4 +1,4 @@
-//! Durable writes: the disk's limit, the store, and the service.
+//! Durable writes: what the disk, the store and the service reach.
 
 use std::{
     fs::{self, File},
@@ -23,16 +23,16 @@ use crate::{
     server::{Server, root},
 };
 
-/// A write's line in the journal is about as long.
+/// About the length of a write's line in the journal.
 const RECORD_BYTES: usize = 200;
 
 /// The token of a service that writes.
 pub const TOKEN: &str = "bench-0123456789";
 
-/// What is on a disk that does not sync.
+/// A directory in memory, whose syncs do nothing.
 const MEMORY: &str = "/dev/shm";
 
-/// Measures writes a second. They are wall-clock rates: the disk decides.
+/// Measures writes a second by the clock, because the disk decides.
 pub fn measure(context: &Context) -> anyhow::Result<()> {
     in_the_store(context)?;
     over_http(context)?;
@@ -117,7 +117,7 @@ fn in_the_store(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Records a second, `group` for each sync.
+/// Appended records a second, with one sync for each `group`.
 #[expect(clippy::cast_precision_loss, reason = "counts of writes are small")]
 fn appends(dir: &Path, group: usize, time: Duration) -> anyhow::Result<f64> {
     let mut file = File::create(dir.join("appends"))?;
@@ -150,7 +150,7 @@ fn sqlite(script: &Path, dir: &Path, time: Duration) -> anyhow::Result<f64> {
 fn in_store(context: &Context, dir: &Path, writers: usize, time: Duration) -> anyhow::Result<f64> {
     let dir = tempfile::tempdir_in(dir)?;
     let path = dir.path().join("db.json");
-    // The store's thread stays on the core where it is made.
+    // The store's thread stays on the core on which it is started.
     context.cores.on_server(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let store = Store::<Post>::open_writable(WriteLock::take(&path)?, u64::MAX)?;
@@ -262,7 +262,7 @@ fn readers_meanwhile(context: &Context) -> anyhow::Result<()> {
         std::thread::scope(|scope| {
             let others = others.map(|traffic| {
                 scope.spawn(move || {
-                    // The readers' client comes first on the core that both share.
+                    // The readers' client has priority on the core that both share.
                     rustix::process::nice(19)?;
                     Client::connect(addr, traffic)?.run(Until::Elapsed(time))
                 })
@@ -277,7 +277,7 @@ fn readers_meanwhile(context: &Context) -> anyhow::Result<()> {
             Ok(outcome.quantile(0.99).as_secs_f64() * 1e6)
         })
     };
-    // What is read is there from the start.
+    // The records that are read exist from the start.
     p99(others[2].1.as_ref())?;
     let mut waits = vec![Vec::new(); others.len()];
     for _ in 0..context.amount(7, 1) {
