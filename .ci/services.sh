@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# The three services as tests of their API start them: on copies of their db.json,
+# The services as tests of their API start them: on copies of their db.json,
 # read-only or writable. Sourced; all that it starts ends with the script.
 
-services=(users threads posts)
+services=(services/*/)
+services=("${services[@]%/}")
+services=("${services[@]#services/}")
 # What writable ones take.
 token=a-token-for-the-tester
 work=$(mktemp -d)

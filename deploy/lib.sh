@@ -64,6 +64,15 @@ not_a_service() {
   die "$E_USAGE" "$1 is no service, no file deploy/services/$1.json; there are: $(services | paste -sd ' ' -)"
 }
 
+# Ends the command when two services have one RulePriority: the listener would refuse the second one's stack.
+distinct_priorities() {
+  local shared
+  shared=$(jq -rn '[inputs.Parameters | {Service, Priority: (.RulePriority | tonumber)}]
+    | group_by(.Priority) | map(select(length > 1)) | first // empty
+    | "RulePriority \(first.Priority) belongs to \(map(.Service) | join(" and to "))"' "$root"/deploy/services/*.json)
+  [[ ! $shared ]] || die "$E_USAGE" "$root/deploy/services: $shared: each rule needs its own, give one of them another"
+}
+
 # The revision that names images, the commit checked out.
 head_revision() {
   need git

@@ -3,6 +3,7 @@
 import re
 
 from conftest import ROOT, commit, copy_of_the_repository, git
+from fourth_service import add
 from render import template
 
 
@@ -11,8 +12,9 @@ def folders(root):
 
 
 def models(root):
-    """Services whose model is there: users for user.rs."""
-    return {f"{path.stem}s" for path in (root / "crates/common/src").glob("*.rs")} & (folders(root) | files(root, "services"))
+    """Collections of the models that are declared: `Post in "posts"`."""
+    sources = [path.read_text() for path in (root / "crates/common/src").glob("*.rs")]
+    return {name for text in sources for name in re.findall(r'^    [A-Z]\w+ in "([\w-]+)"', text, re.MULTILINE)}
 
 
 def files(root, folder):
@@ -45,16 +47,23 @@ def composed(root):
     return set(compose["services"]) & targets & set(balancer["depends_on"]) & set(balancer["networks"]) & set(compose["networks"])
 
 
+def writable(root):
+    """Services that have a volume and a token."""
+    compose = template(root / "docker/compose.writable.yaml")
+    return set(compose["services"]) & set(compose["volumes"]) & set(compose["secrets"])
+
+
 # Where services are listed, as the README names it, and how to read it. NAME is the service.
 PLACES = {
-    "services/NAME/": folders,
     "crates/common/src/": models,
+    "services/NAME/": folders,
     "deploy/services/NAME.json": lambda root: files(root, "services"),
-    "deploy/registry.yaml": repositories,
     "deploy/task-definitions/NAME.json": lambda root: files(root, "task-definitions"),
+    "deploy/registry.yaml": repositories,
     "docker/Dockerfile": stages,
     "docker/docker-bake.hcl": bake_targets,
     "docker/compose.yaml": composed,
+    "docker/compose.writable.yaml": writable,
 }
 
 
@@ -79,56 +88,12 @@ def test_the_readme_names_exactly_these_places():
     assert [place for cell in first_cells for place in re.findall(r"`([^`]+)`", cell)] == list(PLACES)
 
 
-def likes(text):
-    return text.replace("users", "likes").replace("Users", "Likes").replace("User", "Like").replace("user", "like")
-
-
-def add(root, place):
-    """Gives the place a fourth service, made from users."""
-    if place == "crates/common/src/":
-        (root / place / "like.rs").write_text(likes((root / place / "user.rs").read_text()))
-        return
-    path = root / place.replace("NAME", "likes")
-    if place == "services/NAME/":
-        path.mkdir()
-        (path / "Cargo.toml").write_text(likes((root / "services/users/Cargo.toml").read_text()))
-        return
-    if place.endswith(".json"):
-        text = (root / place.replace("NAME", "users")).read_text()
-        path.write_text(likes(text).replace('"RulePriority": "10"', '"RulePriority": "40"'))
-        return
-    text = path.read_text()
-    # A block is a line and what is indented below it or follows it without an empty line.
-    for begin in {
-        "deploy/registry.yaml": ["  Users:", "  UsersRepository:"],
-        "docker/Dockerfile": ["FROM service AS users"],
-        "docker/docker-bake.hcl": ['target "users"'],
-        "docker/compose.yaml": ["  users:\n", "  users: {internal"],
-    }[place]:
-        block = re.search(rf"^{re.escape(begin)}.*?(?=\n\n|\n  \w|\Z)", text, re.MULTILINE | re.DOTALL)[0]
-        separator = "\n\n" if place.startswith("docker/Docker") or place.endswith(".hcl") else "\n"
-        text = text.replace(block, block + separator + likes(block), 1)
-    for before, after in {
-        "docker/docker-bake.hcl": [('targets = ["users"', 'targets = ["users", "likes"')],
-        "docker/compose.yaml": [
-            ('command: [', 'command: [--target, "likes=likes:3000", '),
-            ("networks: [front, ", "networks: [front, likes, "),
-            ("depends_on: [", "depends_on: [likes, "),
-        ],
-    }.get(place, []):
-        assert before in text
-        text = text.replace(before, after, 1)
-    path.write_text(text)
-
-
 def test_a_fourth_service_is_missed_everywhere_until_it_is_everywhere(tmp_path):
     root = copy_of_the_repository(tmp_path)
     places = list(PLACES)
-    # The model alone says nothing of a service.
-    places.sort(key=lambda place: place == "crates/common/src/")
     for number, place in enumerate(places, start=1):
         add(root, place)
-        assert disagreements(root) == {left: {"likes"} for left in places[number:]}
+        assert disagreements(root) == {left: {"tags"} for left in places[number:]}
 
 
 def test_a_fourth_service_runs_beside_the_others(tmp_path, region, run):
@@ -138,9 +103,9 @@ def test_a_fourth_service_runs_beside_the_others(tmp_path, region, run):
     git(root, "init", "--quiet")
     revision = commit(root)
     region.create("forum-registry", root / "deploy/registry.yaml")
-    region.put_image("likes", revision)
+    region.put_image("tags", revision)
     region.create("forum-cluster", root / "deploy/cluster.yaml", {"Name": "forum"})
-    assert run(root, "up", "--yes", "likes", environment=region.environment()).code == 0
+    assert run(root, "up", "--yes", "tags", environment=region.environment()).code == 0
     rules = region.client("elbv2").describe_rules(ListenerArn=region.outputs("forum-cluster")["ListenerArn"])["Rules"]
     (rule,) = [rule for rule in rules if rule["Priority"] == "40"]
-    assert rule["Conditions"][0]["PathPatternConfig"]["Values"] == ["/api/likes", "/api/likes/*"]
+    assert rule["Conditions"][0]["PathPatternConfig"]["Values"] == ["/api/tags", "/api/tags/*"]

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT, SERVICES, git
+from conftest import ROOT, SERVICES, commit, copy_of_the_repository, git
 from emulator import error
 from moto.cloudformation.models import CloudFormationBackend
 
@@ -281,6 +281,16 @@ def test_cluster_that_still_runs_services(run, checkout, running):
     before = running.stacks()
     ends(run(checkout, "down", "--yes", "cluster", "users", environment=running.environment()), ORDER, "still runs: ", "posts", "threads")
     assert running.stacks() == before
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_two_rules_with_one_priority(run, tmp_path, options):
+    checkout = copy_of_the_repository(tmp_path)
+    git(checkout, "init", "--quiet")
+    commit(checkout)
+    file = checkout / "deploy/services/posts.json"
+    file.write_text(file.read_text().replace('"RulePriority": "30"', '"RulePriority": "10"'))
+    ends(run(checkout, "up", *options), USAGE, "RulePriority 10 belongs to posts and to users", "each rule needs its own")
 
 
 def test_dry_run_needs_no_credentials(run, checkout):

@@ -269,7 +269,7 @@ def test_nothing_is_pushed_when_one_does_not_build(setup, run):
     commit(setup.checkout, "break one")
     done = run(setup.checkout, "push", environment=setup.environment)
     assert done.code == BUILD and f"the image of {SERVICES[-1]} does not build" in done.err and "nothing was pushed" in done.err
-    assert [setup.tags(service) for service in SERVICES] == [[], [], []]
+    assert [setup.tags(service) for service in SERVICES] == [[] for _ in SERVICES]
 
 
 def test_push_refused(setup, run, tmp_path):

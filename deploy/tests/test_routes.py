@@ -1,7 +1,8 @@
 """One table of paths, through the rules as the emulator has them. The local load balancer's tests read the same table.
 
 paths.json: `target` is the service that answers, `root` and `api` are the fixed responses of `/` and of `/api`, and
-`default` is the listener's default action. A path stands there as a client sends it, without a query.
+`default` is the listener's default action. A path is written as a client sends it, without a query. A row with NAME in its
+path holds for every service: NAME stands for the service's name, in the path and as the target.
 """
 
 import json
@@ -11,7 +12,11 @@ from pathlib import Path
 import pytest
 from conftest import SERVICES
 
-PATHS = json.loads((Path(__file__).parent / "paths.json").read_text())
+ROWS = json.loads((Path(__file__).parent / "paths.json").read_text())
+# The target by path, for every service that there is.
+PATHS = {
+    row["path"].replace("NAME", service): row["target"].replace("NAME", service) for row in ROWS for service in SERVICES
+}
 
 
 def matches(pattern, path):
@@ -52,9 +57,9 @@ def route(deployed):
 
 @pytest.mark.xdist_group("deployed")
 def test_every_path_reaches_its_target(route):
-    assert {entry["path"]: route(entry["path"]) for entry in PATHS} == {entry["path"]: entry["target"] for entry in PATHS}
+    assert {path: route(path) for path in PATHS} == PATHS
 
 
-def test_the_table_knows_every_target():
-    assert {entry["target"] for entry in PATHS} == {*SERVICES, "root", "api", "default"}
-    assert len({entry["path"] for entry in PATHS}) == len(PATHS)
+def test_the_table_knows_every_kind_of_target():
+    assert {row["target"] for row in ROWS} == {"NAME", "root", "api", "default"}
+    assert len({row["path"] for row in ROWS}) == len(ROWS)

@@ -35,6 +35,14 @@ def test_every_list_names_every_service():
     )
 
 
+def test_no_two_rules_have_one_priority():
+    priorities = {}
+    for name in SERVICES:
+        priorities.setdefault(int(topology(name)["RulePriority"]), []).append(name)
+    for priority, names in priorities.items():
+        assert len(names) == 1, f"RulePriority {priority} belongs to {' and to '.join(names)}: each rule needs its own"
+
+
 def test_bake_builds_what_compose_runs_on_both_platforms():
     bake = hcl2.loads(
         (ROOT / "docker" / "docker-bake.hcl").read_text(),

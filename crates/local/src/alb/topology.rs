@@ -78,13 +78,16 @@ pub fn load(directory: &Path) -> Result<Vec<ServiceDefinition>> {
         "{} has no NAME.json: no service to run",
         directory.display()
     );
-    services.sort_by_key(|service| service.rule_priority);
+    services.sort_by(|one, other| {
+        let order = one.rule_priority.cmp(&other.rule_priority);
+        order.then_with(|| one.name.cmp(&other.name))
+    });
     if let Some([one, other]) = services
         .array_windows()
         .find(|[one, other]| one.rule_priority == other.rule_priority)
     {
         bail!(
-            "{}: RulePriority {} belongs to {} and to {}: each rule needs its own",
+            "{}: RulePriority {} belongs to {} and to {}: each rule needs its own, give one of them another",
             directory.display(),
             one.rule_priority,
             one.name,
@@ -361,7 +364,7 @@ mod tests {
 
         write("threads.json", &USERS.replace("\"users\"", "\"threads\""));
         assert!(
-            error().contains("RulePriority 10 belongs to"),
+            error().contains("RulePriority 10 belongs to threads and to users: each rule"),
             "{}",
             error()
         );

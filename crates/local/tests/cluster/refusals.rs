@@ -27,7 +27,7 @@ async fn what_cannot_work_is_refused_by_name() {
         ),
         (
             Setup::new().parameter("users", "RulePriority", "20"),
-            "RulePriority 20 belongs to",
+            "RulePriority 20 belongs to threads and to users: each rule needs its own",
         ),
         (
             Setup::new().parameter("users", "DesiredCount", "two"),

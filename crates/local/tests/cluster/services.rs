@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::support::client::{Load, get};
 use crate::support::cluster::Cluster;
-use crate::support::{SOON, all_gone, eventually, kill, programs, repository, runs};
+use crate::support::{SOON, all_gone, eventually, kill, programs, repository, runs, services};
 
 /// A cluster as `cargo run` starts it, with a socket and a port of its own.
 async fn cluster(args: &[&str]) -> (Cluster, TempDir) {
@@ -161,7 +161,7 @@ async fn a_service_that_is_process_1_stops_on_sigterm() {
 async fn services_end_with_a_cluster_that_was_killed() {
     let (mut cluster, _directory) = cluster(&[]).await;
     let pids = cluster.pids("").await;
-    assert_eq!(pids.len(), 6);
+    assert_eq!(pids.len(), 2 * services().len());
     assert_eq!(cluster.end(Signal::KILL).await, None);
     all_gone(&pids).await;
 }

@@ -65,15 +65,10 @@ pub fn resident_kib(pid: u32) -> u64 {
 /// Has cargo build the services, as `cargo run` does; where their programs are.
 pub async fn programs() -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"));
-    cargo.args([
-        "build",
-        "--package",
-        "users",
-        "--package",
-        "threads",
-        "--package",
-        "posts",
-    ]);
+    cargo.arg("build");
+    for service in services() {
+        cargo.args(["--package", &service]);
+    }
     cargo.current_dir(repository()).kill_on_drop(true);
     let built = timeout(Duration::from_mins(15), cargo.status())
         .await
@@ -83,6 +78,14 @@ pub async fn programs() -> PathBuf {
         .parent()
         .unwrap()
         .to_owned()
+}
+
+/// The services that the repository has.
+pub fn services() -> Vec<String> {
+    let folders = fs::read_dir(repository().join("services")).unwrap();
+    folders
+        .map(|folder| folder.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 /// The repository.
