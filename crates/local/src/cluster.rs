@@ -20,7 +20,7 @@ use crate::alb::wire::connections::Limits;
 use crate::config::{self, ClusterArgs};
 use crate::control::commands::{Answer, Control, Request, Success};
 use crate::control::status::{self, ClusterStatus};
-use crate::ecs::scheduler::{Command, Outcome, Scheduler};
+use crate::ecs::scheduler::{Order, Outcome, Scheduler};
 use crate::ecs::task::TaskDefinition;
 use crate::event::Events;
 use crate::signals::Signals;
@@ -77,7 +77,7 @@ struct Cluster {
     front_door: Option<FrontDoor>,
     control: Control,
     /// In the order of the rules.
-    services: Vec<(String, mpsc::Sender<Command>)>,
+    services: Vec<(String, mpsc::Sender<Order>)>,
     schedulers: JoinSet<()>,
     tokens: Vec<(String, String)>,
     serving: JoinSet<()>,
@@ -126,7 +126,7 @@ impl Cluster {
                 db,
                 write_token,
             };
-            let (commands, inbox) = mpsc::channel(16);
+            let (orders, inbox) = mpsc::channel(16);
             let desired = definition.desired_count as usize;
             schedulers.spawn(Scheduler::run(
                 Arc::clone(&group),
@@ -135,7 +135,7 @@ impl Cluster {
                 events.clone(),
                 inbox,
             ));
-            services.push((name, commands));
+            services.push((name, orders));
             groups.push((definition.clone(), group));
         }
         let url = front_door.url()?;
@@ -166,7 +166,7 @@ impl Cluster {
     async fn operate(&mut self, print: &impl Fn(String)) {
         for (_, service) in &self.services {
             let (reply, outcome) = oneshot::channel();
-            let _ = service.send(Command::Settle(reply)).await;
+            let _ = service.send(Order::Settle(reply)).await;
             // A service that fails to start is no reason to keep the others from serving.
             tokio::select! {
                 _ = outcome => {}
@@ -223,8 +223,8 @@ impl Cluster {
                 let status = Box::new(self.status().await);
                 return waits(outcome, Some(Ok(Success::Status(status))));
             }
-            Request::Restart(name) => (name, Command::Restart(reply)),
-            Request::Scale(name, desired) => (name, Command::Scale(desired, reply)),
+            Request::Restart(name) => (name, Order::Restart(reply)),
+            Request::Scale(name, desired) => (name, Order::Scale(desired, reply)),
         };
         let Some((_, service)) = self.services.iter().find(|(other, _)| *other == name) else {
             return waits(outcome, Some(Err(no_service(&name, &self.definitions))));
@@ -237,7 +237,7 @@ impl Cluster {
         let mut services = Vec::new();
         for (_, service) in &self.services {
             let (reply, status) = oneshot::channel();
-            let _ = service.send(Command::Describe(reply)).await;
+            let _ = service.send(Order::Describe(reply)).await;
             services.extend(status.await);
         }
         ClusterStatus {

@@ -44,12 +44,12 @@ pub async fn find(
 /// What cargo says about something it has built.
 #[derive(Deserialize)]
 struct Message {
-    target: Target,
+    target: CargoTarget,
     executable: PathBuf,
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct CargoTarget {
     name: String,
 }
 

@@ -14,7 +14,7 @@ use crate::alb::health::HealthState;
 use crate::alb::target::Target;
 use crate::alb::target_group::TargetGroup;
 use crate::control::status::{BackingOff, ServiceStatus, TaskStatus};
-use crate::ecs::service::{Action, Phase, Replacement, Service, TaskNumber};
+use crate::ecs::service::{Phase, Replacement, Service, Step, TaskNumber};
 use crate::ecs::task::{Task, TaskDefinition, TaskEvent};
 use crate::event::{Event, Events};
 
@@ -23,7 +23,7 @@ pub type Outcome = Result<String, String>;
 
 /// What others ask of a service. An outcome comes when its tasks run and are healthy, or when one
 /// has failed to start.
-pub enum Command {
+pub enum Order {
     /// Wait for the tasks that should run.
     Settle(oneshot::Sender<Outcome>),
     /// Replace every task.
@@ -64,7 +64,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Runs a service until `commands` closes; then stops its tasks.
+    /// Runs a service until `orders` closes; then stops its tasks.
     ///
     /// # Panics
     /// When one of its jobs does: a panic is never only the end of a job.
@@ -73,7 +73,7 @@ impl Scheduler {
         definition: TaskDefinition,
         desired: usize,
         events: Events,
-        mut commands: mpsc::Receiver<Command>,
+        mut orders: mpsc::Receiver<Order>,
     ) {
         let replacement = match definition.write_token {
             Some(_) => Replacement::StopThenStart,
@@ -93,22 +93,22 @@ impl Scheduler {
             waiting: Vec::new(),
         };
         loop {
-            let actions = this.service.reconcile(Instant::now());
-            this.act(actions);
+            let steps = this.service.reconcile(Instant::now());
+            this.act(steps);
             this.answer_waiting();
             let wake_at = this.service.wake_at(Instant::now());
             tokio::select! {
                 Some((number, news)) = inbox.recv() => this.take(number, news),
-                command = commands.recv() => match command {
-                    Some(command) => this.obey(command),
+                order = orders.recv() => match order {
+                    Some(order) => this.obey(order),
                     None => break,
                 },
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
                 Some(job) = this.jobs.join_next() => propagate(job),
             }
         }
-        let actions = this.service.stop_all();
-        this.act(actions);
+        let steps = this.service.stop_all();
+        this.act(steps);
         while !this.tasks.is_empty() {
             tokio::select! {
                 Some((number, news)) = inbox.recv() => this.take(number, news),
@@ -121,12 +121,12 @@ impl Scheduler {
         format!("{}/{number}", self.name)
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Start(number, replaces) => self.start(number, replaces),
-                Action::Deregister(number) => self.deregister(number),
-                Action::Stop(number) => {
+    fn act(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Start(number, replaces) => self.start(number, replaces),
+                Step::Deregister(number) => self.deregister(number),
+                Step::Stop(number) => {
                     if let Some(task) = self.tasks.get(&number) {
                         task.stop.cancel();
                     }
@@ -288,14 +288,14 @@ impl Scheduler {
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Settle(reply) => self.waiting.push((Instant::now(), reply)),
-            Command::Restart(reply) => {
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Settle(reply) => self.waiting.push((Instant::now(), reply)),
+            Order::Restart(reply) => {
                 self.service.replace_all();
                 self.waiting.push((Instant::now(), reply));
             }
-            Command::Scale(desired, reply) => {
+            Order::Scale(desired, reply) => {
                 if self.replacement == Replacement::StopThenStart && desired > 1 {
                     let refusal =
                         "a writable service has one task: a second would need the same file";
@@ -308,7 +308,7 @@ impl Scheduler {
                 self.service.scale(desired);
                 self.waiting.push((Instant::now(), reply));
             }
-            Command::Describe(reply) => drop(reply.send(self.describe())),
+            Order::Describe(reply) => drop(reply.send(self.describe())),
         }
     }
 

@@ -34,7 +34,7 @@ pub enum Replacement {
 
 /// What the scheduler must do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum Step {
     /// Start a task, in place of one that ended unasked.
     Start(TaskNumber, Option<TaskNumber>),
     /// Deregister its target; when that is done, `drained`.
@@ -56,7 +56,7 @@ pub enum Phase {
     Stopping,
 }
 
-struct Task {
+struct TaskState {
     phase: Phase,
     /// Which call of `replace_all` it belongs to.
     generation: u32,
@@ -68,7 +68,7 @@ pub struct Service {
     replacement: Replacement,
     desired: usize,
     generation: u32,
-    tasks: BTreeMap<TaskNumber, Task>,
+    tasks: BTreeMap<TaskNumber, TaskState>,
     last_number: TaskNumber,
     /// Starts that failed in a row.
     failures: u32,
@@ -165,13 +165,13 @@ impl Service {
     }
 
     /// A task's target is deregistered.
-    pub fn drained(&mut self, number: TaskNumber) -> Option<Action> {
+    pub fn drained(&mut self, number: TaskNumber) -> Option<Step> {
         let task = self
             .tasks
             .get_mut(&number)
             .filter(|task| task.phase == Phase::Draining)?;
         task.phase = Phase::Stopping;
-        Some(Action::Stop(number))
+        Some(Step::Stop(number))
     }
 
     /// A task's process ended. Returns whether that was asked for.
@@ -203,7 +203,7 @@ impl Service {
         }
     }
 
-    fn is_current(&self, task: &Task) -> bool {
+    fn is_current(&self, task: &TaskState) -> bool {
         task.generation == self.generation
     }
 
@@ -216,24 +216,24 @@ impl Service {
     }
 
     /// Stops every task, without waiting for anything: the cluster ends.
-    pub fn stop_all(&mut self) -> Vec<Action> {
+    pub fn stop_all(&mut self) -> Vec<Step> {
         self.desired = 0;
         self.tasks
             .values_mut()
             .for_each(|task| task.phase = Phase::Stopping);
         self.tasks
             .keys()
-            .map(|&number| Action::Stop(number))
+            .map(|&number| Step::Stop(number))
             .collect()
     }
 
     /// What to do now. Afterwards, `wake_at` says when to ask again if nothing happens.
-    pub fn reconcile(&mut self, now: Instant) -> Vec<Action> {
-        let mut actions = Vec::new();
-        self.stop_surplus(&mut actions);
-        self.stop_replaced(&mut actions);
-        self.start_missing(now, &mut actions);
-        actions
+    pub fn reconcile(&mut self, now: Instant) -> Vec<Step> {
+        let mut steps = Vec::new();
+        self.stop_surplus(&mut steps);
+        self.stop_replaced(&mut steps);
+        self.start_missing(now, &mut steps);
+        steps
     }
 
     /// When `reconcile` has something to do even if nothing happens.
@@ -243,7 +243,7 @@ impl Service {
     }
 
     /// More than desired: those that are not healthy go first, then the youngest.
-    fn stop_surplus(&mut self, actions: &mut Vec<Action>) {
+    fn stop_surplus(&mut self, steps: &mut Vec<Step>) {
         let mut live: Vec<_> = self
             .tasks
             .iter()
@@ -252,12 +252,12 @@ impl Service {
             .collect();
         live.sort_unstable();
         for (_, number) in live.into_iter().skip(self.desired) {
-            actions.extend(self.stop(number));
+            steps.extend(self.stop(number));
         }
     }
 
     /// Tasks of an earlier generation and unhealthy ones go when the new ones are healthy.
-    fn stop_replaced(&mut self, actions: &mut Vec<Action>) {
+    fn stop_replaced(&mut self, steps: &mut Vec<Step>) {
         let healthy = self
             .tasks
             .values()
@@ -273,12 +273,12 @@ impl Service {
             .map(|(&number, _)| number)
             .collect();
         for number in replaced {
-            actions.extend(self.stop(number));
+            steps.extend(self.stop(number));
         }
     }
 
     /// Fewer than desired: starts what is missing and fits below the maximum.
-    fn start_missing(&mut self, now: Instant, actions: &mut Vec<Action>) {
+    fn start_missing(&mut self, now: Instant, steps: &mut Vec<Step>) {
         if self.retry_at.is_some_and(|at| now < at) {
             return;
         }
@@ -286,19 +286,19 @@ impl Service {
             if !self.has_room()
                 && let Some(number) = self.oldest_unhealthy()
             {
-                actions.extend(self.stop(number));
+                steps.extend(self.stop(number));
             }
             if !self.has_room() {
                 return;
             }
             self.last_number += 1;
-            let task = Task {
+            let task = TaskState {
                 phase: Phase::Pending,
                 generation: self.generation,
                 healthy_since: None,
             };
             self.tasks.insert(self.last_number, task);
-            actions.push(Action::Start(self.last_number, self.vacancies.pop_front()));
+            steps.push(Step::Start(self.last_number, self.vacancies.pop_front()));
         }
     }
 
@@ -313,7 +313,7 @@ impl Service {
     }
 
     fn oldest_unhealthy(&self) -> Option<TaskNumber> {
-        let unhealthy = |task: &Task| task.phase == Phase::Running(HealthState::Unhealthy);
+        let unhealthy = |task: &TaskState| task.phase == Phase::Running(HealthState::Unhealthy);
         self.tasks
             .iter()
             .find(|(_, task)| unhealthy(task))
@@ -321,30 +321,30 @@ impl Service {
     }
 
     /// The next step towards the end of a task, if it is not on its way already.
-    fn stop(&mut self, number: TaskNumber) -> Option<Action> {
+    fn stop(&mut self, number: TaskNumber) -> Option<Step> {
         let task = self.tasks.get_mut(&number)?;
-        let (phase, action) = match task.phase {
-            Phase::Pending => (Phase::Stopping, Action::Stop(number)),
-            Phase::Running(_) => (Phase::Draining, Action::Deregister(number)),
+        let (phase, step) = match task.phase {
+            Phase::Pending => (Phase::Stopping, Step::Stop(number)),
+            Phase::Running(_) => (Phase::Draining, Step::Deregister(number)),
             Phase::Draining | Phase::Stopping => return None,
         };
         task.phase = phase;
-        Some(action)
+        Some(step)
     }
 }
 
-fn is_healthy(task: &Task) -> bool {
+fn is_healthy(task: &TaskState) -> bool {
     task.phase == Phase::Running(HealthState::Healthy)
 }
 
-fn is_live(task: &Task) -> bool {
+fn is_live(task: &TaskState) -> bool {
     matches!(
         task.phase,
         Phase::Pending | Phase::Running(HealthState::Initial | HealthState::Healthy)
     )
 }
 
-fn runs(task: &Task) -> bool {
+fn runs(task: &TaskState) -> bool {
     matches!(task.phase, Phase::Pending | Phase::Running(_))
 }
 

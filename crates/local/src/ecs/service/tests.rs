@@ -8,7 +8,7 @@ fn service(desired: usize) -> Service {
     Service::new(desired, Replacement::StartThenStop)
 }
 
-fn reconcile(service: &mut Service) -> Vec<Action> {
+fn reconcile(service: &mut Service) -> Vec<Step> {
     service.reconcile(Instant::now())
 }
 
@@ -33,7 +33,7 @@ async fn the_desired_tasks_are_started_once() {
     let mut service = service(2);
     assert_eq!(
         reconcile(&mut service),
-        [Action::Start(1, None), Action::Start(2, None)]
+        [Step::Start(1, None), Step::Start(2, None)]
     );
     assert_eq!(reconcile(&mut service), []);
     becomes_healthy(&mut service, 1);
@@ -46,7 +46,7 @@ async fn the_desired_tasks_are_started_once() {
 async fn a_task_that_served_well_is_replaced_at_once() {
     let mut service = steady(2, Replacement::StartThenStop).await;
     assert!(!service.ended(1, Instant::now()), "nobody asked");
-    assert_eq!(reconcile(&mut service), [Action::Start(3, Some(1))]);
+    assert_eq!(reconcile(&mut service), [Step::Start(3, Some(1))]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,19 +95,19 @@ async fn a_good_start_ends_the_backing_off() {
     advance(STABLE).await;
     service.ended(4, Instant::now());
     assert_eq!(service.backing_off(Instant::now()), None);
-    assert_eq!(reconcile(&mut service), [Action::Start(5, Some(4))]);
+    assert_eq!(reconcile(&mut service), [Step::Start(5, Some(4))]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unhealthy_task_stays_until_its_replacement_is_healthy() {
     let mut service = steady(2, Replacement::StartThenStop).await;
     service.health(1, HealthState::Unhealthy, Instant::now());
-    assert_eq!(reconcile(&mut service), [Action::Start(3, None)]);
+    assert_eq!(reconcile(&mut service), [Step::Start(3, None)]);
     service.listening(3);
     assert_eq!(reconcile(&mut service), []);
     service.health(3, HealthState::Healthy, Instant::now());
-    assert_eq!(reconcile(&mut service), [Action::Deregister(1)]);
-    assert_eq!(service.drained(1), Some(Action::Stop(1)));
+    assert_eq!(reconcile(&mut service), [Step::Deregister(1)]);
+    assert_eq!(service.drained(1), Some(Step::Stop(1)));
     assert!(service.ended(1, Instant::now()), "asked for");
     assert!(service.is_steady());
 }
@@ -118,7 +118,7 @@ async fn an_unhealthy_task_that_recovers_first_makes_its_replacement_superfluous
     service.health(1, HealthState::Unhealthy, Instant::now());
     reconcile(&mut service);
     service.health(1, HealthState::Healthy, Instant::now());
-    assert_eq!(reconcile(&mut service), [Action::Stop(3)]);
+    assert_eq!(reconcile(&mut service), [Step::Stop(3)]);
     service.ended(3, Instant::now());
     assert!(service.is_steady());
 }
@@ -127,8 +127,8 @@ async fn an_unhealthy_task_that_recovers_first_makes_its_replacement_superfluous
 async fn tasks_that_never_turn_healthy_do_not_pile_up() {
     let mut service = service(1);
     for number in 1..=20 {
-        for action in reconcile(&mut service) {
-            if let Action::Deregister(old) = action {
+        for step in reconcile(&mut service) {
+            if let Step::Deregister(old) = step {
                 service.drained(old);
                 service.ended(old, Instant::now());
             }
@@ -147,14 +147,14 @@ async fn a_restart_starts_all_new_tasks_before_any_old_one_drains() {
     assert!(!service.is_steady());
     assert_eq!(
         reconcile(&mut service),
-        [Action::Start(3, None), Action::Start(4, None)]
+        [Step::Start(3, None), Step::Start(4, None)]
     );
     becomes_healthy(&mut service, 3);
     assert_eq!(reconcile(&mut service), []);
     becomes_healthy(&mut service, 4);
     assert_eq!(
         reconcile(&mut service),
-        [Action::Deregister(1), Action::Deregister(2)]
+        [Step::Deregister(1), Step::Deregister(2)]
     );
     for old in [1, 2] {
         service.drained(old);
@@ -180,41 +180,41 @@ async fn a_restart_whose_tasks_fail_leaves_the_old_ones_alone() {
 async fn a_writable_service_is_stopped_before_it_is_started() {
     let mut service = steady(1, Replacement::StopThenStart).await;
     service.replace_all();
-    assert_eq!(reconcile(&mut service), [Action::Deregister(1)]);
-    assert_eq!(service.drained(1), Some(Action::Stop(1)));
+    assert_eq!(reconcile(&mut service), [Step::Deregister(1)]);
+    assert_eq!(service.drained(1), Some(Step::Stop(1)));
     assert_eq!(reconcile(&mut service), []);
     service.ended(1, Instant::now());
-    assert_eq!(reconcile(&mut service), [Action::Start(2, None)]);
+    assert_eq!(reconcile(&mut service), [Step::Start(2, None)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unhealthy_writable_task_is_gone_before_its_replacement_starts() {
     let mut service = steady(1, Replacement::StopThenStart).await;
     service.health(1, HealthState::Unhealthy, Instant::now());
-    assert_eq!(reconcile(&mut service), [Action::Deregister(1)]);
+    assert_eq!(reconcile(&mut service), [Step::Deregister(1)]);
     service.drained(1);
     service.ended(1, Instant::now());
-    assert_eq!(reconcile(&mut service), [Action::Start(2, None)]);
+    assert_eq!(reconcile(&mut service), [Step::Start(2, None)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn scaling_in_stops_what_is_not_healthy_then_the_youngest() {
     let mut service = steady(4, Replacement::StartThenStop).await;
     service.scale(5);
-    assert_eq!(reconcile(&mut service), [Action::Start(5, None)]);
+    assert_eq!(reconcile(&mut service), [Step::Start(5, None)]);
     service.listening(5);
     service.scale(3);
     assert_eq!(
         reconcile(&mut service),
-        [Action::Deregister(4), Action::Deregister(5)]
+        [Step::Deregister(4), Step::Deregister(5)]
     );
     service.scale(0);
     assert_eq!(
         reconcile(&mut service),
         [
-            Action::Deregister(1),
-            Action::Deregister(2),
-            Action::Deregister(3)
+            Step::Deregister(1),
+            Step::Deregister(2),
+            Step::Deregister(3)
         ]
     );
 }
@@ -224,7 +224,7 @@ async fn a_task_that_has_not_listened_yet_is_stopped_without_draining() {
     let mut service = service(1);
     reconcile(&mut service);
     service.scale(0);
-    assert_eq!(reconcile(&mut service), [Action::Stop(1)]);
+    assert_eq!(reconcile(&mut service), [Step::Stop(1)]);
     service.listening(1);
     assert_eq!(service.phase(1), Some(Phase::Stopping), "too late");
 }
@@ -233,7 +233,7 @@ async fn a_task_that_has_not_listened_yet_is_stopped_without_draining() {
 async fn a_draining_task_that_ends_early_is_no_failure() {
     let mut service = steady(2, Replacement::StartThenStop).await;
     service.scale(1);
-    assert_eq!(reconcile(&mut service), [Action::Deregister(2)]);
+    assert_eq!(reconcile(&mut service), [Step::Deregister(2)]);
     assert!(service.ended(2, Instant::now()));
     assert_eq!(service.drained(2), None);
     assert_eq!(reconcile(&mut service), []);
