@@ -15,15 +15,15 @@ use crate::alb::health::HealthState;
 use crate::alb::target::{Target, TargetState};
 use crate::alb::target_group::TargetGroup;
 
-/// A target that changed its health, and what the check that decided met.
+/// A change of a target's health, and the reason.
 pub struct Transition {
     /// The new state.
     pub state: HealthState,
-    /// Why, for a failed check; empty for a passed one.
+    /// What the deciding check met when it failed; empty when it passed.
     pub reason: String,
 }
 
-/// Checks a target until it drains or is given up; reports each change of its health.
+/// Checks a target until it drains or is given up, and reports each change of its health.
 pub async fn run(group: &TargetGroup, target: Arc<Target>, mut report: impl FnMut(Transition)) {
     let closed = target.closed();
     let check = &group.health_check;
@@ -55,7 +55,7 @@ pub async fn run(group: &TargetGroup, target: Arc<Target>, mut report: impl FnMu
     }
 }
 
-/// Asks once, on a connection of its own, as the ALB does.
+/// Sends one request on a connection of its own, as the ALB does.
 ///
 /// # Errors
 /// With what went wrong, for a person to read.
@@ -79,7 +79,7 @@ pub async fn ask(addr: SocketAddr, path: &str) -> Result<StatusCode, String> {
     let mut answer = std::pin::pin!(answer);
     let response = tokio::select! {
         response = answer.as_mut() => response,
-        // The connection may end before its last answer was picked up.
+        // The connection may end before its last answer has been read.
         _ = connection => answer.await,
     };
     response

@@ -1,4 +1,4 @@
-//! The listener's address: the port that clients expect, or the next best one and why.
+//! The address that the load balancer listens at: port 80, or 8080 when 80 cannot be used.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -6,23 +6,23 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 
-/// HTTP's port, and the one to take when that cannot be had.
+/// The port of HTTP, and the one used when that cannot be.
 const PORT: u16 = 80;
 const OTHER_PORT: u16 = 8080;
 
 /// A bound listener.
 pub struct FrontDoor {
-    /// Clients come in here.
+    /// Accepts clients.
     pub listener: TcpListener,
-    /// Why it is not at port 80, if that was tried.
+    /// Why the port is not 80, if 80 was tried.
     pub note: Option<String>,
 }
 
 impl FrontDoor {
-    /// Listens at `port`, or else at 80, or else at 8080.
+    /// Listens at `port`. Without one, listens at 80, or at 8080 when 80 cannot be used.
     ///
     /// # Errors
-    /// When none of them can be had.
+    /// When it can listen at none of them.
     pub async fn open(host: IpAddr, port: Option<u16>) -> Result<Self> {
         if let Some(port) = port {
             let listener = TcpListener::bind((host, port)).await.with_context(|| {
@@ -65,10 +65,10 @@ impl FrontDoor {
         })
     }
 
-    /// What a client on this machine types.
+    /// The URL that a client on this machine uses.
     ///
     /// # Errors
-    /// When the system has lost the socket.
+    /// When the system does not tell the socket's address.
     pub fn url(&self) -> Result<String> {
         let addr = self
             .listener

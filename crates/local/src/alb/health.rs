@@ -1,4 +1,4 @@
-//! The health of a target: what checks make of it.
+//! The health of a target, decided by its checks.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use tokio::time::Instant;
 /// How a target group checks its targets (the ALB's `HealthCheck…` parameters).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// Asked with GET; 200 passes.
+    /// The path that a check requests with GET. The status 200 passes.
     pub path: String,
     /// From the start of one check to the start of the next.
     pub interval: Duration,
-    /// A check that takes longer has failed. Shorter than the interval.
+    /// A check that takes longer has failed. It is shorter than the interval.
     pub timeout: Duration,
     /// Consecutive passed checks before an unhealthy target is healthy again.
     pub healthy_threshold: NonZeroU32,
@@ -21,26 +21,26 @@ pub struct HealthCheck {
     pub unhealthy_threshold: NonZeroU32,
 }
 
-/// The states of a registered target that checks decide about. (`draining`, the fourth of the
-/// ALB's, is the target group's doing.)
+/// The states of a registered target that checks decide. (The target group sets the ALB's fourth
+/// state, `draining`.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthState {
-    /// Registered, no check decided yet.
+    /// Registered; no check has decided yet.
     Initial,
-    /// In rotation.
+    /// Gets requests.
     Healthy,
-    /// Out of rotation, unless every target is.
+    /// Gets no requests, unless no target is healthy.
     Unhealthy,
 }
 
-/// The health of one target. A pure state: checks go in, transitions come out.
+/// The health of one target. It does no input or output: results of checks go in, changes come out.
 #[derive(Debug, Clone)]
 pub struct Health {
     state: HealthState,
-    /// Checks in a row that speak for leaving `state`.
+    /// How many checks in a row contradict `state`.
     against: u32,
-    /// Until then a failed check of an `initial` target does not count.
+    /// Before this instant a failed check of an `initial` target does not count.
     grace_until: Instant,
 }
 
@@ -55,13 +55,13 @@ impl Health {
         }
     }
 
-    /// What the checks so far say.
+    /// The state after the checks so far.
     #[must_use]
     pub fn state(&self) -> HealthState {
         self.state
     }
 
-    /// Takes the result of a check; returns the new state when it changed.
+    /// Takes the result of a check. Returns the new state if it changed.
     ///
     /// A new target is healthy after one passed check: the healthy threshold counts for recovery only.
     pub fn record(
@@ -93,8 +93,8 @@ impl Health {
 
     /// When the next check starts, counted from the start of the last one.
     ///
-    /// Differs from the ALB on purpose: it waits a whole interval, here an `initial` target is
-    /// asked again at once during its first interval, so that a start takes no seconds.
+    /// This differs from the ALB on purpose. The ALB waits a whole interval; here an `initial` target
+    /// is checked again at once during its first interval, so that a start does not take seconds.
     #[must_use]
     pub fn next_check(&self, now: Instant, check: &HealthCheck) -> Duration {
         const EAGER: Duration = Duration::from_millis(50);

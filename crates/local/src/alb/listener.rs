@@ -1,4 +1,4 @@
-//! The listener: its rules, and which of them a request's path meets.
+//! The listener: its rules, and which of them a request's path matches.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub enum Action {
 pub struct FixedResponse {
     /// 2xx, 4xx or 5xx.
     pub status: StatusCode,
-    /// One of the five that the ALB allows; of JSON's it is `application/json` alone.
+    /// One of the five that the ALB allows. For JSON that is only `application/json`.
     pub content_type: &'static str,
     /// At most 1024 bytes.
     pub body: Bytes,
@@ -48,7 +48,7 @@ pub struct FixedResponse {
 
 impl Listener {
     /// The forum's listener: a rule for each service, two fixed responses that clients of the
-    /// tutorial's monolith know, and a fixed 404 for the rest.
+    /// tutorial's monolith expect, and a fixed 404 for all other paths.
     #[must_use]
     pub fn new(services: &[(ServiceDefinition, Arc<TargetGroup>)]) -> Self {
         let text = |body| FixedResponse {

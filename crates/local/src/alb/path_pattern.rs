@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// A path pattern as the ALB compares it: case-sensitive, against the whole path as it was sent
-/// (nothing decoded, never the query), where `*` stands for any characters, none included, `?`
-/// for exactly one, and both may cross a `/`.
+/// A path pattern as the ALB matches it: case-sensitive, and against the whole path as it was sent,
+/// without the query and with nothing decoded. `*` stands for any number of characters, also none,
+/// and `?` for exactly one. Both also match `/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathPattern(String);
 
-/// Why a text is no path pattern. It reads on after the text itself.
+/// Why a text is not a path pattern. The message continues a sentence that begins with the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathPatternError {
-    /// Nothing to compare with.
+    /// The text is empty.
     #[error("is empty")]
     Empty,
     /// The ALB accepts 128 characters.
@@ -52,7 +52,7 @@ impl PathPattern {
     pub fn matches(&self, path: &str) -> bool {
         let (pattern, path) = (self.0.as_bytes(), path.as_bytes());
         let (mut p, mut s) = (0, 0);
-        // Where to resume when a later comparison fails: behind the last `*`, one byte further on.
+        // Where to resume when a later comparison fails: after the last `*`, one byte further on.
         let mut resume: Option<(usize, usize)> = None;
         while s < path.len() {
             match pattern.get(p) {

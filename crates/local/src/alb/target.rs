@@ -1,4 +1,4 @@
-//! A target: one address of a target group, its health, what is under way to it.
+//! A target: one address of a target group, its health and the requests under way to it.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::alb::health::{Health, HealthCheck, HealthState};
 use crate::alb::wire::body::RequestBody;
 
-/// An open connection to a target. Dropped, it is closed, also where the target does not take what is
+/// An open connection to a target. Dropping it closes it, even when the target does not read what is
 /// still to be sent.
 pub struct Sender {
     requests: SendRequest<RequestBody>,
@@ -53,10 +53,10 @@ impl Drop for Sender {
 /// An idle connection is closed after this time (the ALB's idle timeout).
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
-/// Idle connections that are kept; one more closes the one that was used longest ago.
+/// How many idle connections are kept. One more closes the one that was used longest ago.
 const IDLE_CONNECTIONS_MAX: usize = 64;
 
-/// Where a registered target stands, in the ALB's words.
+/// The state of a registered target, in the ALB's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TargetState {
@@ -66,7 +66,7 @@ pub enum TargetState {
     Healthy,
     /// Out of rotation, unless every target is.
     Unhealthy,
-    /// Deregistered: finishes what it has begun, gets nothing new.
+    /// Deregistered: it finishes the requests under way and gets no new ones.
     Draining,
 }
 
@@ -74,11 +74,11 @@ pub enum TargetState {
 pub struct Target {
     /// Where it listens.
     pub addr: SocketAddr,
-    /// Held for a few instructions at a time, never across an await.
+    /// The lock is held for a few instructions at a time, never across an await.
     inner: Mutex<Inner>,
-    /// Requests under way; the ALB calls a draining target without any `unused`.
+    /// How many requests are under way. The ALB calls a draining target without any `unused`.
     in_flight: watch::Sender<usize>,
-    /// Cancelled when the load balancer gives it up; every connection to it closes then.
+    /// Cancelled when the target is given up. Every connection to it then closes.
     closed: CancellationToken,
 }
 
@@ -109,7 +109,7 @@ impl Target {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where it stands now.
+    /// Its state now.
     #[must_use]
     pub fn state(&self) -> TargetState {
         let inner = self.inner();
@@ -141,7 +141,7 @@ impl Target {
         drop(idle);
     }
 
-    /// Waits until nothing is under way, at most `delay`; returns how many requests are left.
+    /// Waits until no request is under way, for at most `delay`. Returns how many are left.
     pub(crate) async fn unused(&self, delay: Duration) -> usize {
         let mut in_flight = self.in_flight.subscribe();
         // The sender lives in `self`, so the wait cannot fail.
@@ -149,7 +149,7 @@ impl Target {
         *in_flight.borrow()
     }
 
-    /// Gives the target up: every connection to it closes, with what is under way on it.
+    /// Gives the target up: closes every connection to it and fails the requests under way.
     pub(crate) fn close(&self) {
         self.start_draining();
         self.closed.cancel();
@@ -195,7 +195,7 @@ impl Target {
     }
 }
 
-/// A request under way to a target; it is over when this is dropped.
+/// A request under way to a target. Dropping this ends it.
 pub struct Lease(Arc<Target>);
 
 impl Lease {

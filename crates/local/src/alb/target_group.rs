@@ -1,4 +1,4 @@
-//! A target group: which targets a service has, and whose turn it is.
+//! A target group: the targets of a service, and which of them gets the next request.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,9 +16,9 @@ pub struct TargetGroup {
     pub health_check: HealthCheck,
     /// How long a draining target may finish what it has begun.
     pub deregistration_delay: Duration,
-    /// Held for a few instructions at a time, never across an await.
+    /// The lock is held for a few instructions at a time, never across an await.
     targets: Mutex<Vec<Arc<Target>>>,
-    /// Requests sent so far: whose turn it is.
+    /// How many requests were sent so far, which decides whose turn it is.
     turn: AtomicUsize,
 }
 
@@ -39,16 +39,15 @@ impl TargetGroup {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers an address; its target is `initial` until a check decides.
+    /// Registers an address. Its target is `initial` until a health check decides.
     pub fn register(&self, addr: SocketAddr) -> Arc<Target> {
         let target = Arc::new(Target::new(addr, &self.health_check));
         self.targets().push(Arc::clone(&target));
         target
     }
 
-    /// Lets a target finish what it has begun: until nothing is under way to it, at most for the
-    /// deregistration delay. Then it is no target any more, and what is still under way breaks off.
-    /// Returns how many requests that were.
+    /// Deregisters a target. It may finish the requests under way, for at most the deregistration
+    /// delay. Then it is removed, and the requests that are left fail. Returns how many those were.
     pub async fn deregister(&self, target: &Target) -> usize {
         self.drain(target);
         let left = target.unused(self.deregistration_delay).await;
@@ -56,14 +55,14 @@ impl TargetGroup {
         left
     }
 
-    /// The first step of `deregister`: from here on, the target gets no new request.
+    /// The first step of `deregister`: the target gets no new request from now on.
     pub fn drain(&self, target: &Target) {
-        // Under the lock of `choose`, so that a request either counts already or goes elsewhere.
+        // `choose` takes the same lock: a request is either counted already or goes elsewhere.
         let _targets = self.targets();
         target.start_draining();
     }
 
-    /// Forgets a target at once, because it is gone.
+    /// Removes a target at once, because its process has ended.
     pub fn remove(&self, target: &Target) {
         self.targets()
             .retain(|other| !std::ptr::eq(Arc::as_ptr(other), target));
@@ -72,8 +71,8 @@ impl TargetGroup {
 
     /// The target whose turn it is, among those not yet `tried` for this request.
     ///
-    /// Healthy targets share the requests in turn. Without a healthy one the group fails open, as
-    /// the ALB does: every target that is not draining gets its share.
+    /// Healthy targets get requests in turn. When none is healthy the group fails open, as the ALB does:
+    /// all targets that are not draining get requests in turn.
     pub fn choose(&self, tried: &[SocketAddr]) -> Option<Lease> {
         let targets = self.targets();
         let any_healthy = targets

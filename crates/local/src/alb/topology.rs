@@ -1,4 +1,4 @@
-//! The topology: what `deploy/services/*.json` says about each service.
+//! The topology: reads `deploy/services/*.json`.
 //!
 //! `CloudFormation` reads the same files as parameters of a stack. Every value is a string; a list
 //! is comma-joined.
@@ -18,7 +18,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use crate::alb::health::HealthCheck;
 use crate::alb::path_pattern::PathPattern;
 
-/// Parameters that say something to the cloud alone; `local` shows them and does no more.
+/// Parameters that matter only in the cloud. `local` shows them and does not act on them.
 const CLOUD_ONLY: [&str; 5] = ["ContainerPort", "MinTasks", "MaxTasks", "Cpu", "Memory"];
 
 /// The priorities of the listener's own fixed responses, which no service may take.
@@ -29,15 +29,15 @@ pub const RESERVED_PRIORITIES: RangeInclusive<u16> = 1..=2;
 pub struct ServiceDefinition {
     /// Name of the service, of its target group and of its program.
     pub name: String,
-    /// The rule's condition: one of these matches the path.
+    /// The rule's condition: one of these must match the path.
     pub path_patterns: Vec<PathPattern>,
     /// The rule's priority; the lowest number is tried first.
     pub rule_priority: u16,
     /// How targets are checked.
     pub health_check: HealthCheck,
-    /// How long a draining target may finish what it has begun.
+    /// How long a draining target may take to finish the requests under way.
     pub deregistration_delay: Duration,
-    /// Tasks that should run.
+    /// How many tasks should run.
     pub desired_count: u32,
     /// Parameters `local` does not act on, with their values.
     pub cloud_only: Vec<(&'static str, String)>,
@@ -46,8 +46,8 @@ pub struct ServiceDefinition {
 /// Reads every `*.json` in `directory`, in the order of the rules.
 ///
 /// # Errors
-/// When there is none, or one is not what `CloudFormation` and the ALB would take; the message
-/// names file, parameter and what was expected.
+/// When there is no file, or `CloudFormation` or the ALB would refuse one. The message names the file,
+/// the parameter and what was expected.
 pub fn load(directory: &Path) -> Result<Vec<ServiceDefinition>> {
     let entries = fs::read_dir(directory)
         .with_context(|| format!("cannot read the topology directory {}", directory.display()))?;
@@ -161,7 +161,7 @@ pub(crate) fn parse(text: &str) -> Result<ServiceDefinition> {
     })
 }
 
-/// The ALB's limits: 3 values a condition, 5 wildcards a rule.
+/// Reads the patterns within the ALB's limits: 3 values for a condition, 5 wildcards for a rule.
 fn path_patterns(list: &str) -> Result<Vec<PathPattern>> {
     let patterns = list
         .split(',')
@@ -180,7 +180,7 @@ fn path_patterns(list: &str) -> Result<Vec<PathPattern>> {
     Ok(patterns)
 }
 
-/// The parameters of a file that were not taken yet.
+/// The parameters of a file that have not been read yet.
 struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
@@ -213,8 +213,8 @@ impl Parameters {
 }
 
 impl<'de> Deserialize<'de> for Parameters {
-    /// By hand, because a derived map takes the last of two equal keys and does not name the key
-    /// whose value is no string.
+    /// Written by hand, because a derived map accepts a key twice and does not name the key whose value
+    /// is not a string.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
         impl<'de> Visitor<'de> for Members {

@@ -1,4 +1,4 @@
-//! The load balancer's access log: one line for each request, written when its answer is over.
+//! The load balancer's access log: one line for each request, written when its answer has ended.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// A request that has just come.
+    /// A request that has just arrived.
     #[must_use]
     pub fn new(events: &Events, method: &Method, path: &str) -> Self {
         Self {
@@ -33,13 +33,13 @@ impl Access {
         }
     }
 
-    /// The head of the answer is known.
+    /// Called when the head of the answer is known.
     pub fn answered(&mut self, status: StatusCode, target: Option<SocketAddr>) {
         self.status = Some(status);
         self.target = target;
     }
 
-    /// The whole answer has been handed over.
+    /// Called when the whole answer has been written.
     pub fn complete(&mut self) {
         self.complete = true;
     }
@@ -47,7 +47,7 @@ impl Access {
 
 impl Drop for Access {
     fn drop(&mut self) {
-        // The ALB's name for a client that left before it had its answer.
+        // The ALB logs this status for a client that closed its connection before the answer.
         const CLIENT_LEFT: u16 = 460;
         let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
         let target = self

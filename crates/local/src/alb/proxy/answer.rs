@@ -1,4 +1,4 @@
-//! The load balancer's own answers, and what becomes of a body that an answer did not wait for.
+//! The load balancer's own answers, and what happens to the body of a request that is answered early.
 
 use std::time::Duration;
 
@@ -13,28 +13,28 @@ use crate::alb::listener::FixedResponse;
 use crate::alb::proxy::response_body::ResponseBody;
 use crate::alb::wire::body::Upload;
 
-/// The rest of a body that is read and dropped behind an answer that did not need it, so that the
-/// connection can stay; and how long it may take to arrive.
+/// How much of an unread body is read and dropped after an early answer, so that the connection can
+/// stay open; and how long that may take.
 const REST_BYTES_MAX: u64 = 64 * 1024;
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a client gets for whom there is no room. Written without reading its request: reading is
-/// what there is no room for.
+/// The answer to a client that is over the limit of connections. It is written without reading the
+/// request, because reading needs the memory that the limit protects.
 pub const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nServer: local-alb\r\n\
     Retry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// What a client gets that has sent a part of a head and then nothing.
+/// The answer to a client that has sent a part of a head and then nothing.
 pub const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nServer: local-alb\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// An answer that needs nothing of the request's body. A short rest is read and dropped; otherwise
-/// the client learns that the connection ends.
+/// An answer that does not need the request's body. If the rest of the body is short, it is read and
+/// dropped. Otherwise the answer says `Connection: close`.
 pub(crate) async fn early(
     response: Response<ResponseBody>,
     head: &request::Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
-    // Whoever waits for a 100 is not asked for the body.
+    // A client that waits for a 100 is not asked to send its body.
     let asks = head.headers.contains_key(EXPECT);
     if body.is_end_stream() || (!asks && drop_rest(body).await) {
         return response;
@@ -42,7 +42,7 @@ pub(crate) async fn early(
     closes(response)
 }
 
-/// Reads a body to its end, if that is near; whether it was.
+/// Reads a body to its end if only a little is left. Returns whether it reached the end.
 async fn drop_rest(body: Incoming) -> bool {
     if body.size_hint().lower() > REST_BYTES_MAX {
         return false;
@@ -92,7 +92,7 @@ pub(crate) fn error(status: StatusCode) -> Response<ResponseBody> {
     own(status, "text/html", page.into())
 }
 
-/// An answer of the load balancer's own; the field `Server` tells it from a target's.
+/// An answer that the load balancer gives by itself. Its field `Server` tells it from a target's.
 fn own(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::own(body));
     *response.status_mut() = status;

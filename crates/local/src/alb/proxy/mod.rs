@@ -1,4 +1,4 @@
-//! Requests on their way to targets, and answers on their way back.
+//! Forwards requests to targets, and their answers to clients.
 
 pub mod access;
 pub mod answer;

@@ -1,7 +1,7 @@
-//! The proxy: a request goes to the target whose turn it is, and its answer comes back.
+//! The proxy: forwards a request to the target whose turn it is, and returns the target's answer.
 //!
-//! Bodies are streamed both ways. A request that is not idempotent is sent once, whatever happens.
-//! An idempotent one is sent again only when nothing of it reached a target.
+//! Bodies are streamed both ways. A request that is not idempotent is never sent twice. An idempotent
+//! one is sent again only when nothing of it has reached a target.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use crate::event::Events;
 /// How long the load balancer waits.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// Without a byte from the other side (ALB `idle_timeout.timeout_seconds`, default 60).
+    /// For the next byte from the other side (ALB `idle_timeout.timeout_seconds`, default 60).
     pub idle: Duration,
     /// For a connection to a target (ALB: 10 s, fixed).
     pub connect: Duration,
@@ -48,17 +48,17 @@ impl Default for Timeouts {
 /// The largest head of an answer that the ALB passes on.
 const RESPONSE_HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Bytes of an answer or a request that wait on one connection to a target.
+/// The buffer of a connection to a target, for bytes of a request or an answer that wait.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// What the map of a request's fields takes for each of them.
+/// The memory that one field takes in the map of a request's fields.
 const FIELD_BYTES: usize = 128;
 
-/// What a request with a body takes on its way: the buffer that the body is read into, and one that
-/// has been read.
+/// The memory that a request with a body takes while it is forwarded: the buffer that the body is read
+/// into, and another one that has been read and waits to be written.
 const UPLOAD_BYTES: usize = 16 * 1024;
 
-/// A listener at work.
+/// A listener and what it needs to forward requests.
 pub struct Proxy {
     /// The rules.
     pub listener: Listener,
@@ -72,7 +72,7 @@ pub struct Proxy {
 enum Failure {
     /// Nothing of the request reached the target; here it is again.
     NotSent(StatusCode, Box<Request<RequestBody>>),
-    /// Some of it did, or may have done.
+    /// A part of it reached the target, or may have.
     Broken(StatusCode),
 }
 
@@ -126,7 +126,7 @@ impl Proxy {
     ) -> (Response<ResponseBody>, Option<SocketAddr>) {
         let idempotent = head.method.is_idempotent();
         let (mut request, upload) = self.for_target(head, body, client, activity);
-        // hyper keeps the map for as long as the connection to the target is open.
+        // hyper keeps the map until the connection to the target closes.
         let mut bytes = request.headers().capacity() * FIELD_BYTES;
         if !upload.is_whole() {
             bytes += UPLOAD_BYTES;
@@ -141,7 +141,7 @@ impl Proxy {
                 .await
             {
                 Ok(response) => return (closing(response, &upload), Some(addr)),
-                // A target that cannot be reached for the connect timeout has cost enough time.
+                // After a connect timeout the client has waited long enough, so no other target is tried.
                 Err(Failure::NotSent(StatusCode::BAD_GATEWAY, returned)) if idempotent => {
                     status = StatusCode::BAD_GATEWAY;
                     request = *returned;
@@ -205,7 +205,7 @@ impl Proxy {
                 Err(failed) => failed,
             };
             match failed.take_message() {
-                // The target closed the idle connection just now, as it may at any time.
+                // The target has just closed the idle connection, which it may do at any time.
                 Some(returned) if reused && idempotent => request = returned,
                 Some(returned) => {
                     return Err(Failure::NotSent(
@@ -218,7 +218,7 @@ impl Proxy {
         }
     }
 
-    /// A new connection to a target. It is driven until it ends or the target is given up.
+    /// Opens a connection to a target. It lives until it ends or the target is given up.
     async fn connect(&self, target: &Target) -> Result<Sender, StatusCode> {
         let stream = match timeout(self.timeouts.connect, open(target.addr)).await {
             Ok(Ok(stream)) => stream,
@@ -234,7 +234,7 @@ impl Proxy {
         let closed = target.closed();
         let driver = tokio::spawn(async move {
             tokio::select! {
-                // Whoever waits for an answer learns of the failure; an idle connection may end.
+                // A request under way reports the failure itself, and an idle connection may end.
                 _ = connection => {}
                 () = closed => {}
             }
@@ -262,8 +262,8 @@ impl Proxy {
         counted: Hold,
     ) -> Result<Response<ResponseBody>, Failure> {
         let (mut head, body) = response.into_parts();
-        // Nobody can have asked for another protocol: `Upgrade` stays behind. (The ALB passes
-        // WebSockets on; no service here speaks them.)
+        // No target was asked for another protocol, because `Upgrade` is removed from requests. (The
+        // ALB supports WebSockets; no service here uses them.)
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Failure::Broken(StatusCode::BAD_GATEWAY));
         }
@@ -286,7 +286,7 @@ async fn open(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// The client's own failure, if it is the client that broke off or let wait, else `status`.
+/// The status for the client's own failure when the client broke off or stalled, otherwise `status`.
 fn blame(upload: &Upload, status: StatusCode) -> StatusCode {
     match upload.client() {
         ClientSide::Broken => StatusCode::BAD_REQUEST,

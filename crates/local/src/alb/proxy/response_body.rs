@@ -19,11 +19,11 @@ use crate::alb::wire::connections::{Answering, Hold};
 /// The body of an answer to a client.
 pub struct ResponseBody {
     source: Source,
-    /// Whether nothing but the end of the connection tells the client where the answer ends.
+    /// Whether only the end of the connection tells the client where the answer ends.
     ends_with_connection: bool,
-    /// Written when the answer is over, one way or the other.
+    /// Its line is written when the answer ends, complete or not.
     access: Option<Access>,
-    /// Tells the client's connection that an answer is under way.
+    /// Counts as an answer under way on the client's connection.
     answering: Option<Answering>,
 }
 
@@ -36,16 +36,16 @@ enum Source {
 
 struct FromTarget {
     body: Timed,
-    /// What came with the head.
+    /// The first frame, which arrived with the head.
     first: Option<Frame<Bytes>>,
-    /// Why it broke off. Told when what came before has been handed to the client's socket: hyper
-    /// drops what it has not sent when a body fails.
+    /// Why the body failed. It is reported only after everything before it has been written to the
+    /// client's socket, because hyper drops what it has not sent when a body fails.
     failed: Option<BodyError>,
-    /// Keeps the target from being `unused`.
+    /// Counts as a request under way to the target.
     lease: Lease,
-    /// The connection it comes over; the next request may have it afterwards.
+    /// The connection that the answer arrives on. The next request may use it afterwards.
     sender: Option<Sender>,
-    /// How long the connection may take to be ready for it.
+    /// How long the connection may take to become ready for the next request.
     patience: Duration,
     _held: Hold,
 }
@@ -107,7 +107,7 @@ impl ResponseBody {
     /// A target's answer, whose connection holds this much.
     ///
     /// # Errors
-    /// When what came with the head is no body: nothing of the answer has been sent yet.
+    /// When the first frame is already invalid. Nothing of the answer has been sent yet.
     pub async fn from_target(
         body: Incoming,
         idle_timeout: Duration,
@@ -133,17 +133,17 @@ impl ResponseBody {
         })))
     }
 
-    /// Has the access log written when this answer is over.
+    /// Writes the access log's line when this answer ends.
     pub fn logged(&mut self, access: Option<Access>) {
         self.access = access;
     }
 
-    /// Has `answering` end with this answer.
+    /// Ends `answering` together with this answer.
     pub fn keeps(&mut self, answering: Answering) {
         self.answering = Some(answering);
     }
 
-    /// Nothing but the end of the connection tells the client where this answer ends.
+    /// Notes that only the end of the connection tells the client where this answer ends.
     pub fn ends_with_connection(&mut self) {
         self.ends_with_connection = true;
     }
@@ -199,8 +199,8 @@ impl Body for ResponseBody {
 }
 
 impl Drop for ResponseBody {
-    /// Gives the connection back. One whose answer was not read to the end is no use: hyper closes
-    /// it as soon as the body is gone, and it never becomes ready.
+    /// Returns the connection for the next request. When the answer was not read to its end, hyper
+    /// closes the connection with the body, and it never becomes ready.
     fn drop(&mut self) {
         if self.is_end_stream() {
             self.finished();
@@ -221,7 +221,7 @@ impl Drop for ResponseBody {
             lease.put_idle(sender);
         } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let target = Arc::clone(lease);
-            // The rest of a request that was answered early may still be on its way.
+            // When the request was answered early, the rest of it may still be being sent.
             let patience = *patience;
             runtime.spawn(async move {
                 if matches!(timeout(patience, sender.ready()).await, Ok(Ok(()))) {

@@ -1,4 +1,4 @@
-//! The load balancer's side towards clients: connections, their timeouts, their end.
+//! Accepts and serves clients' connections, with their timeouts, and closes them in order.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,21 +23,22 @@ use crate::alb::wire::socket::ClientSocket;
 /// The ALB's limit for all fields of a request together.
 const REQUEST_HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// For a connection without a request, once the server stops. A request that is just arriving
-/// has that long to arrive.
+/// How long a connection without a request stays open once the server stops. A request that is just
+/// arriving has that long to arrive.
 const LAST_CALL: Duration = Duration::from_millis(200);
 
-/// How long what a client still sends is read and dropped after its last answer. A connection that
-/// is closed with bytes unread is reset, and the client would lose its answer (RFC 9112 section
-/// 9.6). These are the times that nginx has.
+/// How long the load balancer reads and drops what a client still sends after its last answer. Closing
+/// a connection with unread bytes resets it, and the client could lose its answer (RFC 9112 section
+/// 9.6). nginx uses the same times.
 const LINGER: Duration = Duration::from_secs(30);
 const LINGER_IDLE: Duration = Duration::from_secs(5);
 
-/// Clients at a time that are being told that there is no room. One more, and the first of them has
-/// had its time.
+/// How many clients at a time are being told that the limit of connections is reached. When one more
+/// arrives, the first of them is closed.
 const REFUSING_MAX: usize = 64;
 
-/// Serves clients until `stop` is cancelled; then answers what has begun, for at most `deadline`.
+/// Serves clients until `stop` is cancelled. Then finishes the requests under way, for at most
+/// `deadline`.
 pub async fn serve(
     listener: TcpListener,
     proxy: Arc<Proxy>,
@@ -65,7 +66,7 @@ pub async fn serve(
                         }
                     }
                 }
-                // Out of descriptors, or a client gone before it was accepted: others may go on.
+                // There are no descriptors left, or the client closed before it was accepted.
                 Err(error) => {
                     if error.kind() != std::io::ErrorKind::ConnectionAborted {
                         places.make_room();
@@ -96,7 +97,7 @@ async fn connection(
     let Ok(local) = stream.local_addr() else {
         return;
     };
-    // Without it, small answers to pipelined requests wait for the client's acknowledgement.
+    // Otherwise small answers to pipelined requests would wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
     let client = Client {
         peer: peer.ip(),
@@ -106,7 +107,7 @@ async fn connection(
     let activity = &place.activity;
     let service = service_fn(|request| {
         let (proxy, answering) = (Arc::clone(&proxy), activity.begin());
-        // Boxed, because hyper keeps room for it in every connection, idle ones included.
+        // Boxed, because hyper reserves room for it in every connection, also in idle ones.
         Box::pin(async move {
             let response = proxy.answer(request, client, answering).await;
             Ok::<_, Infallible>(response)
@@ -118,15 +119,15 @@ async fn connection(
         // In hyper this timer runs on a connection without a request, too.
         .header_read_timeout(idle_timeout)
         .max_header_size(REQUEST_HEAD_BYTES_MAX)
-        // Of an answer, too: so much of it is taken from the target before the client reads it.
+        // The limit holds for answers, too: that much is read from the target ahead of the client.
         .max_buf_size(REQUEST_HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(socket), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = stop.cancelled() => {
             Pin::new(&mut connection).graceful_shutdown();
-            // hyper closes a connection that has had a request and waits for the next, but not a
-            // fresh one.
+            // hyper closes a connection that waits for its next request, but not one that has had no
+            // request yet.
             loop {
                 match timeout(LAST_CALL, &mut connection).await {
                     Ok(ended) => break ended,
@@ -149,10 +150,11 @@ async fn connection(
     .await;
 }
 
-/// Parts with a client that has not left, and sees to it that it learns how things ended.
+/// Closes the connection of a client that is still there, so that the client learns how its last
+/// answer ended.
 async fn part(mut socket: TcpStream, ended: hyper::Result<()>, activity: &Activity) {
     match ended {
-        // It has been told all, by hyper where it sent no HTTP.
+        // It has its whole answer; hyper has answered what was not HTTP.
         Ok(()) => {}
         Err(error) if error.is_parse() => {}
         Err(error) if error.is_timeout() => {
@@ -164,7 +166,8 @@ async fn part(mut socket: TcpStream, ended: hyper::Result<()>, activity: &Activi
             }
             let _ = socket.shutdown().await;
         }
-        // An answer broke off. Its length or its last chunk is missing, or there is a reset.
+        // An answer broke off. The client sees that by its length or the missing last chunk;
+        // otherwise the connection is reset.
         Err(_) => {
             if activity.is_cut_off() {
                 let _ = socket.set_zero_linger();
@@ -175,7 +178,7 @@ async fn part(mut socket: TcpStream, ended: hyper::Result<()>, activity: &Activi
     linger(socket).await;
 }
 
-/// Reads and drops what a client still sends, until it leaves, stops, or has had its time.
+/// Reads and drops what a client still sends, until it closes, pauses for too long, or the time is up.
 async fn linger(mut socket: TcpStream) {
     let mut dropped = vec![0; 8 * 1024];
     let _ = timeout(LINGER, async {
@@ -184,7 +187,7 @@ async fn linger(mut socket: TcpStream) {
     .await;
 }
 
-/// Tells a client that there is no room.
+/// Tells a client that the limit of connections is reached.
 async fn refuse(mut socket: TcpStream) {
     let _ = timeout(LINGER_IDLE, async {
         if socket.write_all(answer::NO_ROOM).await.is_ok() && socket.shutdown().await.is_ok() {

@@ -1,5 +1,5 @@
-//! Bodies on their way through: streamed frame by frame, trailers included, and given up when
-//! nothing moves for the idle timeout.
+//! Streams bodies frame by frame, trailers included. A body fails when nothing moves for the idle
+//! timeout.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,10 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::alb::wire::connections::{Activity, Hold};
 use crate::alb::wire::headers;
 
-/// Why a body broke off.
+/// Why a body failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// The peer closed the connection, or sent what is no body.
+    /// The peer closed the connection, or what it sent is not a valid body.
     #[error("body broke off")]
     Broken(#[source] hyper::Error),
     /// Nothing arrived for the idle timeout.
@@ -29,17 +29,17 @@ pub enum BodyError {
 /// What the client is doing while its request is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientSide {
-    /// It has sent all, or more than the target has taken.
+    /// It has sent its body faster than the target reads it, or all of it.
     Sending,
-    /// The target waits for it.
+    /// The target waits for more of the body.
     Awaited,
-    /// The target waited for the idle timeout.
+    /// The target has waited for more of the body for the whole idle timeout.
     Stalled,
-    /// What it sent is no body, or it left.
+    /// The client closed the connection, or what it sent is not a valid body.
     Broken,
 }
 
-/// What a request's body tells the one who waits for the answer.
+/// The progress of a request's body, shared with the code that waits for the answer.
 #[derive(Debug)]
 pub struct Upload {
     state: Mutex<(Instant, ClientSide)>,
@@ -48,7 +48,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// When the target last took something of the request.
+    /// When the target last read a part of the request.
     pub fn last_progress(&self) -> Instant {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).0
     }
@@ -72,8 +72,8 @@ impl Upload {
     }
 }
 
-/// A body without the trailers that do not go on. It fails when no frame arrives for the idle
-/// timeout while somebody waits for one.
+/// A body with a timeout: reading it fails when no frame arrives for the idle timeout. Trailers that
+/// may not be forwarded are removed.
 pub(crate) struct Timed {
     body: Incoming,
     idle_timeout: Duration,
@@ -121,10 +121,11 @@ impl Timed {
     }
 }
 
-/// What a piece counts for, however short it is: the buffer that it was read into.
+/// How many bytes a piece counts as. Even a short piece keeps alive the whole buffer that it was read
+/// into.
 const PIECE_BYTES: usize = 8 * 1024;
 
-/// Bytes on their way, counted as held by the client's connection until they have left.
+/// Bytes of a body. They count as held by the client's connection until they have been written.
 pub struct Piece {
     bytes: Bytes,
     _held: Option<Hold>,
@@ -161,7 +162,7 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// The body, and the view on it for the one who waits for the answer.
+    /// Returns the body, and its progress for the code that waits for the answer.
     #[must_use]
     pub fn new(
         body: Incoming,

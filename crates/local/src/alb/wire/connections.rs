@@ -1,9 +1,9 @@
-//! The clients' connections: how many there may be, and how many bytes they may hold together.
+//! The clients' connections: how many may be open, and how many bytes they may hold together.
 //!
-//! Whatever clients do, at most [`Limits::connections`] of them are open: for one more, the one that
-//! has been idle for longest makes room. What a connection holds beyond the buffers that each one
-//! needs, long heads, bodies and answers not yet taken, is counted, and all together hold at most
-//! [`Limits::bytes`]: for more, the one that holds most makes room.
+//! At most [`Limits::connections`] are open. When one more arrives, the one that has been idle for
+//! longest is closed. Each connection needs some buffers; what it holds beyond them is counted: long
+//! heads, bodies, and answers that the client has not read. All connections together hold at most
+//! [`Limits::bytes`]. When they would hold more, the one that holds most is closed.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,32 +16,33 @@ use rustix::process::{Resource, getrlimit};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// Connections that a load balancer has by default: they fit into the 64 MiB of its container,
-/// whatever they send.
+/// The default limit of connections. That many fit into the 64 MiB of the container, whatever clients
+/// send.
 pub const CONNECTIONS_MAX: NonZeroUsize = NonZeroUsize::new(500).unwrap();
 
-/// How long a client may keep others waiting, for the rest of its request or to take its answer,
-/// when another one needs its place.
+/// When a new client needs a connection, one is closed whose client has been slow for longer than
+/// this: slow to send the rest of its request, or to read its answer.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Connections whose bytes differ by less hold about as much.
+/// Two connections hold about the same amount when their bytes differ by less than this.
 const ABOUT_BYTES: usize = 4 * 1024;
 
-/// Descriptors that are not for clients and their requests: listeners, pipes of tasks, checks.
+/// Descriptors kept free for everything but clients and their requests: listeners, the tasks' pipes,
+/// health checks.
 const OTHER_DESCRIPTORS: u64 = 256;
 
-/// How much clients may take.
+/// Limits for all clients together.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Connections that may be open at the same time.
     pub connections: usize,
-    /// Bytes that all of them hold together beyond what each connection costs.
+    /// Bytes that all of them may hold together, beyond the buffers that each connection needs.
     pub bytes: usize,
 }
 
 impl Limits {
-    /// So many connections, or as many as there are descriptors for: a request takes a second one,
-    /// to its target.
+    /// Allows `connections`, or fewer when the descriptors do not suffice: each request needs a second
+    /// descriptor, for the connection to its target.
     #[must_use]
     pub fn new(connections: NonZeroUsize) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -69,11 +70,11 @@ pub struct Connections(Arc<Shared>);
 
 struct Shared {
     limits: Limits,
-    /// Held for a look at each of them at most, never across an await.
+    /// The lock is held for one pass over the connections at most, never across an await.
     open: Mutex<HashMap<u64, Arc<Activity>>>,
     /// The number of the next one.
     next: AtomicU64,
-    /// What all of them hold.
+    /// The bytes that all of them hold.
     held: AtomicUsize,
 }
 
@@ -81,46 +82,46 @@ struct Shared {
 pub struct Activity {
     shared: Arc<Shared>,
     opened: Instant,
-    /// Microseconds after `opened` at which something last happened: it opened, a request began to
-    /// arrive, bytes of one or of its answer passed, an answer was over. The further bytes of a
-    /// head do not count: whoever sends them one by one gains nothing.
+    /// When something last happened, in microseconds after `opened`: the connection opened, a request
+    /// began to arrive, bytes of a body or an answer passed, or an answer ended. Later bytes of a head
+    /// do not count, so that a client gains nothing by sending them one by one.
     moved: AtomicU64,
-    /// Requests whose answers are not wholly handed over.
+    /// Requests whose answers have not been written completely.
     requests: AtomicUsize,
-    /// Bytes received of a head that is not whole.
+    /// Bytes received of a head that is not complete.
     head: AtomicUsize,
     /// Whether bytes of an answer wait for the client to read.
     blocked: AtomicBool,
-    /// Whether a request's body is on its way to a target, perhaps still when it is answered.
+    /// Whether a request's body is being sent to a target. That may go on after the answer.
     uploading: AtomicBool,
-    /// Whether the target waits for more of it.
+    /// Whether the target waits for more of that body.
     owes: AtomicBool,
-    /// Whether a client could take the end of the connection for the end of its answer.
+    /// Whether the client could mistake the end of the connection for the end of its answer.
     cut_off: AtomicBool,
     held: AtomicUsize,
-    /// Whether it had to make room; what it held counts no more.
+    /// Whether it was closed to make room. What it held no longer counts.
     closed: AtomicBool,
     task: OnceLock<AbortHandle>,
 }
 
-/// A connection's place among the open ones; dropped, it is free again.
+/// A connection's place among the open ones. Dropping it frees the place.
 pub struct Place {
     number: u64,
     /// What the connection is doing.
     pub activity: Arc<Activity>,
 }
 
-/// Bytes that a connection holds, until this is dropped.
+/// Bytes that a connection holds. They count until this is dropped.
 pub struct Hold {
     activity: Arc<Activity>,
     bytes: usize,
 }
 
-/// One request whose answer is not wholly handed over.
+/// A request whose answer has not been written completely.
 pub struct Answering(Arc<Activity>);
 
 impl Connections {
-    /// None yet.
+    /// No connection is open yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Shared {
@@ -131,7 +132,8 @@ impl Connections {
         }))
     }
 
-    /// A place for a new connection, if need be another one's. Nothing when none can be spared.
+    /// Returns a place for a new connection and closes another one for it when all are taken. Returns
+    /// `None` when no other may be closed.
     #[must_use]
     pub fn admit(&self) -> Option<Place> {
         let mut open = self.0.open();
@@ -157,7 +159,7 @@ impl Connections {
         Some(Place { number, activity })
     }
 
-    /// Closes one connection, if any can be spared.
+    /// Closes one connection, if there is one that may be closed.
     pub fn make_room(&self) {
         self.0.make_room(&mut self.0.open());
     }
@@ -168,16 +170,16 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection that has been idle for longest, or else the one whose client has kept
-    /// others waiting for longest. Whether there was either.
+    /// Closes the connection that has been idle for longest. If none is idle, closes the one whose
+    /// client has been slow for longest. Returns whether there was one.
     fn make_room(&self, open: &mut HashMap<u64, Arc<Activity>>) -> bool {
         let still = |activity: &Activity| Reverse(activity.moved_at());
         self.close_first(open, Activity::idle, still)
             || self.close_first(open, Activity::is_slow, still)
     }
 
-    /// Closes connections until what the others hold is within the limit: those that hold most, and
-    /// of those that hold about as much the one that has stood still for longest.
+    /// Closes connections until the rest hold no more than the limit. It begins with the one that holds
+    /// most; among those that hold about the same, with the one that has been still for longest.
     fn make_bytes(&self) {
         let mut open = self.open();
         let holds = |activity: &Activity| activity.held.load(Relaxed) > 0;
@@ -190,7 +192,7 @@ impl Shared {
         {}
     }
 
-    /// Closes the one of these that comes first by `rank`, the highest.
+    /// Closes the connection with the highest `rank`.
     fn close_first<R: Ord>(
         &self,
         open: &mut HashMap<u64, Arc<Activity>>,
@@ -201,7 +203,7 @@ impl Shared {
         let Some((&number, _)) = of.max_by_key(|(_, activity)| rank(activity)) else {
             return false;
         };
-        // Out of the map at once, so that the next newcomer gets another one's place.
+        // Removed from the map at once, so that the next new client does not choose it again.
         if let Some(activity) = open.remove(&number) {
             activity.closed.store(true, Relaxed);
             self.held.fetch_sub(activity.held.swap(0, Relaxed), Relaxed);
@@ -214,13 +216,13 @@ impl Shared {
 }
 
 impl Activity {
-    /// Names the task that serves the connection.
+    /// Remembers the task that serves the connection, which is what closing it aborts.
     pub fn runs_as(&self, task: AbortHandle) {
-        // There is one task for a connection, and it is named once.
+        // A connection has one task, so this is called once.
         let _ = self.task.set(task);
     }
 
-    /// A request begins: its head is whole.
+    /// Called when the head of a request is complete.
     #[must_use]
     pub fn begin(self: &Arc<Self>) -> Answering {
         self.requests.fetch_add(1, Relaxed);
@@ -229,12 +231,12 @@ impl Activity {
         Answering(Arc::clone(self))
     }
 
-    /// Whether an answer is not wholly handed over.
+    /// Whether an answer has not been written completely.
     pub fn answering(&self) -> bool {
         self.requests.load(Relaxed) > 0
     }
 
-    /// Takes note of bytes from the client; returns how many there are of a head that is not whole.
+    /// Counts bytes from the client. Returns how many belong to a head that is not complete.
     pub fn received(&self, bytes: usize) -> usize {
         if self.answering() || self.uploading.load(Relaxed) {
             self.moved();
@@ -252,23 +254,23 @@ impl Activity {
         self.head.load(Relaxed) > 0
     }
 
-    /// The client has taken bytes of its answer.
+    /// Called when the client has read bytes of its answer.
     pub fn sent(&self) {
         self.blocked.store(false, Relaxed);
         self.moved();
     }
 
-    /// Whether a request's body is on its way to a target.
+    /// Says whether a request's body is being sent to a target.
     pub fn uploading(&self, uploading: bool) {
         self.uploading.store(uploading, Relaxed);
     }
 
-    /// Whether the target waits for more of the request's body.
+    /// Says whether the target waits for more of the request's body.
     pub fn owes(&self, owes: bool) {
         self.owes.store(owes, Relaxed);
     }
 
-    /// The client keeps its answer waiting.
+    /// Called when the client does not read its answer.
     pub fn blocked(&self) {
         self.blocked.store(true, Relaxed);
     }
@@ -283,8 +285,8 @@ impl Activity {
         self.cut_off.load(Relaxed)
     }
 
-    /// Counts bytes as held by this connection. If all together hold too many now, one of them is
-    /// closed, perhaps this one.
+    /// Counts bytes as held by this connection. When all connections together now hold too many, one
+    /// of them is closed, which may be this one.
     #[must_use]
     pub fn hold(self: &Arc<Self>, bytes: usize) -> Hold {
         let mut hold = Hold {
@@ -305,20 +307,20 @@ impl Activity {
         self.opened + Duration::from_micros(self.moved.load(Relaxed))
     }
 
-    /// Whether its client has kept others waiting for too long.
+    /// Whether its client has been slow for too long.
     fn is_slow(&self) -> bool {
         let waits = self.blocked.load(Relaxed) || self.owes.load(Relaxed);
         waits && self.moved_at().elapsed() >= SLOW
     }
 
-    /// Whether no answer is lost with it. True of half a head.
+    /// Whether closing it loses no answer. That also holds when half a head has arrived.
     fn idle(&self) -> bool {
         !self.answering() && !self.blocked.load(Relaxed)
     }
 }
 
 impl Hold {
-    /// Counts more bytes, if it is more.
+    /// Raises the number of bytes to `bytes`. Never lowers it.
     pub fn grow_to(&mut self, bytes: usize) {
         let more = bytes.saturating_sub(self.bytes);
         if more == 0 || self.activity.closed.load(Relaxed) {

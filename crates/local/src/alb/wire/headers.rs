@@ -1,4 +1,4 @@
-//! What the load balancer does to the fields of requests and answers on their way through.
+//! How the load balancer checks and changes the header fields of requests and answers.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -23,22 +23,25 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 /// More addresses in `X-Forwarded-For` are answered with 463.
 const FORWARDED_FOR_MAX: usize = 30;
 
-/// Who sent a request, and to which port of the load balancer.
+/// The two addresses of the connection that a request came over.
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
-    /// The other end of the connection.
+    /// The client's address.
     pub peer: IpAddr,
-    /// This end.
+    /// The load balancer's address.
     pub local: SocketAddr,
 }
 
-/// Checks a request's head as the ALB does, before any rule is looked at.
+/// Checks a request's head as the ALB does before it tries any rule.
 ///
 /// # Errors
-/// The status of the answer: 400 for a line over 16 KB, a target that is neither a path nor a URL,
-/// or a `Host` that is missing, repeated or no host, 405 for TRACE and CONNECT, 414 for a long URL,
-/// 463 for more than 30 addresses in `X-Forwarded-For`, 501 for a `Transfer-Encoding` other than
-/// `chunked`.
+/// Returns the status of the answer:
+/// - 400 for a line over 16 KB, a target that is neither a path nor a URL, and a `Host` that is
+///   missing, repeated or invalid
+/// - 405 for TRACE and CONNECT
+/// - 414 for a URL that is too long
+/// - 463 for more than 30 addresses in `X-Forwarded-For`
+/// - 501 for a `Transfer-Encoding` other than `chunked`
 pub fn check(head: &request::Parts) -> Result<(), StatusCode> {
     if matches!(head.method, http::Method::TRACE | http::Method::CONNECT) {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
@@ -58,11 +61,11 @@ pub fn check(head: &request::Parts) -> Result<(), StatusCode> {
     }
     let mut hosts = head.headers.get_all(HOST).iter();
     let host_holds = match hosts.next() {
-        // RFC 9110 section 7.2: empty where the target names none.
+        // RFC 9110 section 7.2: `Host` is empty when the target names no host.
         Some(host) => hosts.next().is_none() && (host.is_empty() || is_host(host.as_bytes())),
         None => head.version != http::Version::HTTP_11,
     };
-    // A target that is an authority alone is for CONNECT.
+    // Only CONNECT takes a target that is an authority and nothing else.
     let target_holds = head.uri.authority().is_none_or(|authority| {
         head.uri.scheme().is_some() && is_host(authority.as_str().as_bytes())
     });
@@ -79,8 +82,8 @@ pub fn check(head: &request::Parts) -> Result<(), StatusCode> {
     Ok(())
 }
 
-/// Whether this is a host, perhaps with a port. A user before it is none of ours to know (RFC 9110
-/// section 4.2.4).
+/// Whether this is a host, perhaps with a port. A user name before it is refused (RFC 9110 section
+/// 4.2.4).
 fn is_host(bytes: &[u8]) -> bool {
     let Ok(authority) = Authority::try_from(bytes) else {
         return false;
@@ -91,7 +94,7 @@ fn is_host(bytes: &[u8]) -> bool {
     port.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether there is no `Transfer-Encoding`, or the one that every recipient knows, once.
+/// Whether the head has no `Transfer-Encoding`, or `chunked` exactly once.
 fn chunked_or_none(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     encodings.next().is_none_or(|encoding| {
@@ -99,26 +102,27 @@ fn chunked_or_none(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether the ALB drops the field with `routing.http.drop_invalid_header_fields` on, as it is in
-/// `deploy/cluster.yaml`: `Transfer_Encoding` is another field here, and the same one elsewhere.
+/// Whether the ALB drops the field when `routing.http.drop_invalid_header_fields` is on, as
+/// `deploy/cluster.yaml` sets it. Some servers read `Transfer_Encoding` as `Transfer-Encoding`, so
+/// such a field could be understood differently behind the load balancer.
 fn is_invalid(name: &HeaderName) -> bool {
     let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     !name.as_str().bytes().all(valid)
 }
 
-/// The fields that go on to a target, in the order they came, and those that the load balancer adds.
+/// The fields that a target gets: the client's, in their order, and those that the load balancer adds.
 ///
-/// `Expect` does not: hyper sends 100 to a client as soon as somebody asks for its body, and drops
-/// what a target sends, who would send a second one in vain (RFC 9110 section 10.1.1).
+/// `Expect` is removed. hyper itself sends 100 to the client as soon as the body is read, and drops
+/// the 100 that a target sends (RFC 9110 section 10.1.1).
 pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> HeaderMap {
     let mut headers = end_to_end(&head.headers, |name| *name == EXPECT || is_invalid(name));
     if let Some(authority) = head.uri.authority() {
-        // RFC 9112 section 3.2.2: what an absolute-form target says wins over `Host`.
+        // RFC 9112 section 3.2.2: the host of an absolute-form target overrides `Host`.
         if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
             headers.insert(HOST, host);
         }
     } else if !headers.contains_key(HOST) {
-        // HTTP/1.0 needs none, the HTTP/1.1 that goes on does.
+        // HTTP/1.0 needs no `Host`, but the request is forwarded as HTTP/1.1, which does.
         headers.insert(HOST, printed(&client.local));
     }
     if chunked {
@@ -136,10 +140,10 @@ pub fn for_target(head: &request::Parts, client: Client, chunked: bool) -> Heade
     headers
 }
 
-/// The fields that go on to a client, with one length of the body at most: where a target gives
-/// two, a client that believes the other one would take the rest for its next answer.
+/// The fields that a client gets. At most one of them gives the body's length: with two, the client
+/// could follow the other one and read the rest of the body as its next answer.
 ///
-/// Nothing when the target used an encoding that it was not asked for.
+/// Returns `None` when the target used an encoding that it was not asked for.
 #[must_use]
 pub fn for_client(received: &HeaderMap) -> Option<HeaderMap> {
     if !chunked_or_none(received) {
@@ -153,14 +157,15 @@ pub fn for_client(received: &HeaderMap) -> Option<HeaderMap> {
         .and_then(|length| HeaderValue::from_bytes(length).ok());
     let repeated = lengths.next().is_some();
     if let Some(length) = length.filter(|_| repeated && !chunked) {
-        // RFC 9110 section 8.6. They are equal: hyper has refused others.
+        // RFC 9110 section 8.6. The values are equal, because hyper refuses different ones.
         headers.insert(CONTENT_LENGTH, length);
     }
     Some(headers)
 }
 
-/// The trailers that go on: none that is for one connection, or that a target could take for the
-/// load balancer's word. (hyper drops those that RFC 9110 section 6.5.1 forbids.)
+/// The trailers that are forwarded. Fields for one connection are removed, and so are fields that a
+/// target would believe to come from the load balancer. (hyper drops those that RFC 9110 section
+/// 6.5.1 forbids.)
 #[must_use]
 pub fn trailers(received: &HeaderMap) -> HeaderMap {
     let own = [
@@ -172,8 +177,8 @@ pub fn trailers(received: &HeaderMap) -> HeaderMap {
     end_to_end(received, |name| own.contains(name))
 }
 
-/// The fields without those that are for one connection (RFC 9110 section 7.6.1), nor those that
-/// stay behind for another reason. Order stays.
+/// The fields in their order, without those for one connection (RFC 9110 section 7.6.1) and those that
+/// `stays_behind` names.
 fn end_to_end(headers: &HeaderMap, stays_behind: impl Fn(&HeaderName) -> bool) -> HeaderMap {
     let hop_by_hop = [
         CONNECTION,
@@ -187,7 +192,7 @@ fn end_to_end(headers: &HeaderMap, stays_behind: impl Fn(&HeaderName) -> bool) -
     ];
     let named: Vec<&[u8]> = list(headers, &CONNECTION).collect();
     let goes_on = |name: &HeaderName| {
-        // Nobody may have the length of the body or the host removed by naming it in `Connection`.
+        // `Connection` must not remove the body's length or the host, even when it names them.
         !stays_behind(name)
             && (*name == CONTENT_LENGTH
                 || *name == HOST
@@ -212,7 +217,8 @@ fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &
         .filter(|member| !member.is_empty())
 }
 
-/// Mode `append`: the last entry is the peer of the load balancer, earlier ones are claims.
+/// Mode `append`: the last entry is the client's address as the load balancer sees it. Earlier entries
+/// are what the client claims.
 fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> HeaderValue {
     let mut value = Vec::new();
     for line in headers.get_all(X_FORWARDED_FOR) {
@@ -220,12 +226,12 @@ fn forwarded_for(headers: &HeaderMap, peer: IpAddr) -> HeaderValue {
         value.extend_from_slice(b", ");
     }
     value.extend_from_slice(peer.to_canonical().to_string().as_bytes());
-    // Only bytes that were in field values already, and an address.
+    // The bytes come from valid field values and from an address.
     HeaderValue::from_bytes(&value).unwrap_or_else(|_| printed(&peer))
 }
 
-/// Without `Root`, a new one is added; with one, the load balancer names itself in `Self` and leaves
-/// the rest as it is.
+/// Adds a new `Root` when there is none. Otherwise the load balancer adds itself as `Self` and keeps
+/// the rest.
 fn trace_id(received: Option<&HeaderValue>) -> HeaderValue {
     let received = received
         .and_then(|value| value.to_str().ok())
@@ -237,7 +243,7 @@ fn trace_id(received: Option<&HeaderValue>) -> HeaderValue {
         .unwrap_or_default()
         .as_secs();
     let mut random = [0; 12];
-    // Without the system's randomness the ids are not unique, and nothing else suffers.
+    // When the system gives no randomness the ids are not unique, which harms nothing else.
     let _ = getrandom::fill(&mut random);
 
     let mut value = String::from(if has_root { "Self=1-" } else { "Root=1-" });

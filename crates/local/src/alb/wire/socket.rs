@@ -12,8 +12,8 @@ use tokio::time::{Sleep, sleep};
 
 use crate::alb::wire::connections::{Activity, Hold};
 
-/// Bytes of one read. hyper begins with a buffer of 8 KiB for each connection, and with a larger one
-/// whenever a read has filled it: this never does.
+/// The most bytes that one read returns. hyper begins with a buffer of 8 KiB for each connection and
+/// enlarges it whenever a read has filled it. A read of this size never fills it.
 const READ_BYTES_MAX: usize = 8 * 1024 - 1;
 
 fn poll_read(
@@ -29,21 +29,22 @@ fn poll_read(
     Poll::Ready(Ok(bytes))
 }
 
-/// A client's connection on which a write may wait for the idle timeout, no longer: a client that
-/// does not read is a client that left.
+/// A client's connection. A write that the client does not read for the idle timeout fails, as if the
+/// client had closed the connection.
 pub struct ClientSocket {
     tcp: TcpStream,
     activity: Arc<Activity>,
-    /// The longest head so far: hyper keeps the buffer for it as long as the connection.
+    /// The length of the longest head so far. hyper keeps a buffer of that size until the connection
+    /// ends.
     heads: Hold,
     idle_timeout: Duration,
     idle: Option<Pin<Box<Sleep>>>,
-    /// Whether the client has sent its last byte, or left.
+    /// Whether the client has closed its side of the connection.
     over: bool,
 }
 
 impl ClientSocket {
-    /// The socket of the connection that does this.
+    /// The socket of the connection with this activity.
     #[must_use]
     pub fn new(tcp: TcpStream, activity: Arc<Activity>, idle_timeout: Duration) -> Self {
         Self {
@@ -56,7 +57,7 @@ impl ClientSocket {
         }
     }
 
-    /// The bare socket, unless the client has left.
+    /// The socket itself, unless the client has closed its side.
     #[must_use]
     pub fn into_open(self) -> Option<TcpStream> {
         (!self.over).then_some(self.tcp)
@@ -99,7 +100,7 @@ impl AsyncRead for ClientSocket {
         match read {
             Ok(bytes @ 1..) => {
                 let head = self.activity.received(bytes);
-                // Growing, a buffer doubles.
+                // A buffer that grows doubles.
                 self.heads.grow_to(head.saturating_sub(READ_BYTES_MAX) * 2);
             }
             Ok(0) | Err(_) => self.over = true,
@@ -139,8 +140,8 @@ impl AsyncWrite for ClientSocket {
     }
 }
 
-/// A connection to a target. A target may answer before it has read the request, and then close:
-/// what cannot be sent any more is dropped, and what it said before is still read.
+/// A connection to a target. A target may answer and close before it has read the whole request. The
+/// rest of the request is then dropped, and the answer is still read.
 pub struct TargetSocket {
     tcp: TcpStream,
     deaf: bool,
