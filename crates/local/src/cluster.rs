@@ -1,4 +1,4 @@
-//! The cluster: the services' schedulers, the load balancer before them, and their end.
+//! The cluster: starts the services' schedulers and the load balancer, and stops them in order.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,11 +30,11 @@ use crate::{
     terminal::table,
 };
 
-/// How long requests under way, and then tasks, get when the cluster ends. Shorter than ECS's stop
-/// timeout on purpose: somebody waits for the prompt.
+/// When the cluster ends, how long requests may take to finish, and then how long tasks may take to
+/// stop. It is shorter than ECS's stop timeout on purpose, because somebody waits for the prompt.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Requests over the socket that are under way; a further one waits. A restart takes as long as its
+/// How many requests over the socket may be under way. One more waits. A restart takes as long as its
 /// tasks need.
 const ANSWERING_MAX: usize = 64;
 
@@ -46,10 +46,10 @@ pub fn socket(given: Option<PathBuf>, root: &Path) -> PathBuf {
 
 /// Runs the cluster until a signal ends it, or forever. A second signal ends it at once.
 ///
-/// `print` writes text for people: the table, and what they may do next.
+/// `print` writes text for people: the table, and the commands that they may use next.
 ///
 /// # Errors
-/// When it cannot start. A service that does not start is an event and no error.
+/// When it cannot start. A service that does not start is an event, not an error.
 pub async fn run(args: ClusterArgs, events: Events, print: impl Fn(String)) -> Result<()> {
     let mut signals = Signals::new()?;
     let starting = Cluster::start(args, events, &print);
@@ -82,7 +82,7 @@ struct Cluster {
     tokens: Vec<(String, String)>,
     serving: JoinSet<()>,
     stop_serving: CancellationToken,
-    /// Turns true with the table; before it, only trouble is worth a line.
+    /// Becomes true when the table is printed. Before that, only warnings and failures are printed.
     table_shown: Arc<AtomicBool>,
 }
 
@@ -161,13 +161,13 @@ impl Cluster {
         })
     }
 
-    /// Waits for the services, lets clients in, and obeys requests. Ends when a scheduler does,
-    /// which it does by a panic alone.
+    /// Waits for the services, then serves clients and carries out requests. Ends only when a scheduler
+    /// panics.
     async fn operate(&mut self, print: &impl Fn(String)) {
         for (_, service) in &self.services {
             let (reply, outcome) = oneshot::channel();
             let _ = service.send(Order::Settle(reply)).await;
-            // A service that fails to start is no reason to keep the others from serving.
+            // When one service fails to start, the others serve all the same.
             tokio::select! {
                 _ = outcome => {}
                 Some(end) = self.schedulers.join_next() => return propagate(end),
@@ -200,12 +200,12 @@ impl Cluster {
         }
     }
 
-    /// Stops clients first, then tasks.
+    /// Closes the clients' connections first, then stops the tasks.
     async fn stop(mut self) {
         self.stop_serving.cancel();
         drop(self.front_door);
         while self.serving.join_next().await.is_some() {}
-        // Without anybody to command them, the schedulers stop their tasks.
+        // The schedulers stop their tasks when the channels of their orders close.
         drop(self.services);
         let _ = timeout(END_TIMEOUT, async {
             while let Some(end) = self.schedulers.join_next().await {
@@ -215,7 +215,7 @@ impl Cluster {
         .await;
     }
 
-    /// Passes a request on; the future waits for the outcome.
+    /// Passes a request to its service. The future waits for the outcome.
     async fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + use<> {
         let (reply, outcome) = oneshot::channel::<Outcome>();
         let (name, command) = match request {
@@ -248,7 +248,7 @@ impl Cluster {
         }
     }
 
-    /// What a person may want to type now.
+    /// The commands that a person may want to use next.
     fn next_steps(&self) -> String {
         let note = self.note.iter().map(|note| format!("{note}\n"));
         let tokens = self
@@ -312,7 +312,7 @@ fn apply_counts(
     Ok(())
 }
 
-/// For a name that no service has.
+/// The error message for a name that no service has.
 pub(crate) fn no_service(name: &str, definitions: &[ServiceDefinition]) -> String {
     let names: Vec<_> = definitions
         .iter()
@@ -324,7 +324,7 @@ pub(crate) fn no_service(name: &str, definitions: &[ServiceDefinition]) -> Strin
     )
 }
 
-/// A scheduler ends by itself only when it panics, and then everything does.
+/// Passes on the panic of a scheduler, which ends by itself in no other way.
 fn propagate(end: Result<(), tokio::task::JoinError>) {
     if let Err(error) = end
         && let Ok(panic) = error.try_into_panic()

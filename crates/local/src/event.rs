@@ -1,4 +1,4 @@
-//! What happens in the cluster, one line each.
+//! Events: what happens in the cluster, shown as one line each.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use std::time::Duration;
 /// Something that happened. `subject` is a task (`users/3`), a service, or the load balancer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A task's process runs.
+    /// A task's process has started.
     Started {
         /// The task.
         subject: String,
         /// Its process.
         pid: u32,
-        /// The task whose end left the place free.
+        /// The task that it replaces, which had ended by itself.
         replaces: Option<String>,
     },
-    /// A target is in rotation.
+    /// A target gets requests.
     Healthy {
         /// The task.
         subject: String,
         /// Where it listens.
         detail: String,
     },
-    /// A target has left rotation.
+    /// A target gets no more requests, because health checks failed.
     Unhealthy {
         /// The task.
         subject: String,
@@ -40,9 +40,9 @@ pub enum Event {
     Stopped {
         /// The task.
         subject: String,
-        /// How: an exit code, a signal, and what the task last said on stderr.
+        /// The exit code or signal, and what the task last wrote to stderr.
         cause: String,
-        /// Whether somebody asked for it.
+        /// Whether it had been told to stop.
         expected: bool,
     },
     /// A service's tasks end soon after they start.
@@ -54,9 +54,9 @@ pub enum Event {
         /// From now to the next start.
         delay: Duration,
     },
-    /// Something that a person should read.
+    /// A message that a person should read.
     Warning {
-        /// Whom it is about.
+        /// The task, the service or the load balancer.
         subject: String,
         /// The text.
         text: String,
@@ -72,7 +72,7 @@ pub enum Event {
     Access(String),
 }
 
-/// How much a line matters, which a terminal shows by colour.
+/// The importance of an event, which a terminal shows by colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// All is well.
@@ -86,7 +86,7 @@ pub enum Tone {
 }
 
 impl Event {
-    /// How much it matters.
+    /// The importance of the event.
     #[must_use]
     pub fn tone(&self) -> Tone {
         match self {
@@ -104,7 +104,7 @@ impl Event {
         }
     }
 
-    /// Whom it is about, what happened, and the details.
+    /// The subject, what happened, and the details.
     #[must_use]
     pub fn columns(&self) -> (&str, &'static str, String) {
         match self {
@@ -165,7 +165,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Gives every event to `sink`, which must not block; with `logs`, access and task logs too.
+    /// Passes every event to `sink`, which must not block. `logs` says whether the access log and the
+    /// tasks' logs are wanted, too.
     pub fn new(logs: bool, sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self {
             sink: Arc::new(sink),
@@ -173,7 +174,7 @@ impl Events {
         }
     }
 
-    /// The same without what is neither a log nor worth worrying about, until `open`.
+    /// The same, but until `open` is true only failures, warnings and logs are passed on.
     #[must_use]
     pub fn quiet_until(&self, open: Arc<AtomicBool>) -> Self {
         let (sink, logs) = (Arc::clone(&self.sink), self.logs);
@@ -184,7 +185,7 @@ impl Events {
         })
     }
 
-    /// Hands an event on.
+    /// Passes an event on.
     pub fn send(&self, event: Event) {
         (self.sink)(event);
     }

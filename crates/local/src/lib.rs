@@ -1,12 +1,13 @@
 //! ECS and an Application Load Balancer on one machine, for laptops and tests.
 //!
-//! Words, numbers and behaviour are those of ECS and the ALB; a difference on purpose says so where
-//! it is. Services are known by their command line and by HTTP alone.
+//! Terms, numbers and behaviour are those of ECS and the ALB. Where the code differs on purpose, a
+//! comment says so. The crate knows services only by their command line and by HTTP.
 //!
-//! Start at [`cluster::run`]: everything; [`standalone::run`] is the load balancer alone. What decides
-//! is pure state: [`alb::listener`] (which rule), [`alb::target_group`] (whose turn), [`alb::health`]
-//! (what checks make of a target), [`ecs::service`] (which tasks to start and stop). What acts on it:
-//! [`alb::proxy`], [`alb::check`], [`ecs::scheduler`], [`ecs::task`].
+//! Start reading at [`cluster::run`], which runs everything, or at [`standalone::run`], which runs only
+//! the load balancer. Decisions are made by state without input or output: [`alb::listener`] chooses
+//! the rule, [`alb::target_group`] the target, [`alb::health`] decides whether a target is healthy, and
+//! [`ecs::service`] which tasks start and stop. [`alb::proxy`], [`alb::check`], [`ecs::scheduler`] and
+//! [`ecs::task`] carry the decisions out.
 
 pub mod alb;
 pub mod cluster;

@@ -56,7 +56,7 @@ fn run(config: Config) -> Result<()> {
     result
 }
 
-/// Asks the running cluster, and shows what it says.
+/// Sends a request to the running cluster, and prints its answer.
 async fn ask(control: ControlArgs, request: Request, print: impl Fn(String)) -> Result<()> {
     let socket = match control.socket {
         Some(socket) => socket,
@@ -69,7 +69,7 @@ async fn ask(control: ControlArgs, request: Request, print: impl Fn(String)) -> 
     Ok(())
 }
 
-/// Has cargo, if it is cargo that runs us, build what the new tasks will run.
+/// When cargo has started this program, has cargo build what the new tasks will run.
 async fn rebuild(service: &str) -> Result<()> {
     let root: PathBuf = config::root(None)?;
     if std::env::var_os("CARGO").is_none() {
@@ -84,10 +84,10 @@ async fn rebuild(service: &str) -> Result<()> {
     program::find(&[service], &root, None).await.map(drop)
 }
 
-/// Every connection of a client and of a target takes a descriptor; the usual soft limit is 1024.
+/// Raises the limit of descriptors. Each connection needs one, and the usual soft limit is 1024.
 fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // With the old limit it works, for fewer clients.
+    // If this fails, fewer clients are served.
     let _ = setrlimit(Resource::Nofile, limit);
 }

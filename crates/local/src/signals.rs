@@ -7,9 +7,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Those that end a program which does not take them over. What tells of the program's own fault
-/// (SIGSEGV and the like) is not among them: nothing can be done in order after it. SIGPIPE is
-/// ignored already.
+/// The signals that end a program unless it handles them. Signals of a fault in the program itself, such
+/// as SIGSEGV, are left out, because no orderly stop is possible after them. SIGPIPE is ignored already.
 const ENDING: [Number; 12] = [
     Number::HUP,
     Number::INT,
@@ -25,22 +24,22 @@ const ENDING: [Number; 12] = [
     Number::PROF,
 ];
 
-/// Ctrl-C, SIGTERM, the end of the terminal, and the other signals that end a program. From the
-/// moment this exists none of them ends it by itself, which would cut requests off.
+/// Handles Ctrl-C, SIGTERM, the end of the terminal and the other signals that end a program. While this
+/// exists, none of them ends the program by itself, which would cut requests off.
 pub struct Signals(Vec<Signal>);
 
 impl Signals {
-    /// Takes the signals over.
+    /// Begins to handle the signals.
     ///
     /// # Errors
-    /// When the system does not let us.
+    /// When the system refuses.
     pub fn new() -> Result<Self> {
         let take = |number: Number| signal(SignalKind::from_raw(number.as_raw()));
         let taken = ENDING.into_iter().map(take).collect::<Result<_, _>>();
         Ok(Self(taken.context("cannot handle signals")?))
     }
 
-    /// Waits for the next.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         poll_fn(|cx| {
             let arrived = self.0.iter_mut().any(|one| one.poll_recv(cx).is_ready());

@@ -1,4 +1,4 @@
-//! The load balancer alone, before targets that something else starts: containers, above all.
+//! The load balancer alone, for targets that something else starts, such as containers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -31,17 +31,18 @@ use crate::{
     terminal::table,
 };
 
-/// A container that restarts may have another address afterwards.
+/// How often names are looked up. A container may have another address after a restart.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// For requests under way when the load balancer stops; less than Docker's ten seconds.
+/// How long requests may take to finish when the load balancer stops: less than the ten seconds after
+/// which Docker kills it.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs the load balancer until a signal ends it.
 ///
 /// # Errors
-/// When it cannot start. A target that does not answer, or a name that has no address yet, is an
-/// event and no error.
+/// When it cannot start. A target that does not answer, or a name without an address, is an event, not
+/// an error.
 pub async fn run(
     targets: Vec<(String, String)>,
     args: ListenerArgs,
@@ -116,7 +117,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Asks a load balancer on this machine for its fixed response.
+/// Requests the fixed response of a load balancer on this machine.
 ///
 /// # Errors
 /// When it does not answer with 200 within five seconds.
@@ -130,7 +131,7 @@ pub async fn healthcheck(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a target group's targets the same as the addresses of a name.
+/// Makes the targets of a target group follow the addresses of a name.
 struct Follower {
     group: Arc<TargetGroup>,
     address: String,
@@ -138,7 +139,7 @@ struct Follower {
     targets: BTreeMap<SocketAddr, Arc<Target>>,
     /// Health checks and deregistrations.
     jobs: JoinSet<()>,
-    /// What went wrong last, said once.
+    /// The last failure, so that it is reported once.
     trouble: Option<String>,
 }
 
@@ -163,8 +164,8 @@ impl Follower {
         }
     }
 
-    /// Registers addresses that are new and deregisters those that are gone. A name without an
-    /// address changes nothing: its container restarts, and health checks tell how it is.
+    /// Registers new addresses and deregisters those that are gone. A name without an address changes
+    /// nothing: its container is probably restarting, and health checks decide.
     async fn resolve(&mut self) {
         let addrs = match addresses(&self.address).await {
             Ok(addrs) => addrs,
@@ -235,7 +236,8 @@ impl Follower {
     }
 }
 
-/// The addresses of a name. Where it has both kinds, the IPv4 ones: they are the same hosts again.
+/// The addresses of a name. When it has both IPv4 and IPv6 addresses, they belong to the same hosts, and
+/// only the IPv4 ones are returned.
 async fn addresses(name: &str) -> io::Result<BTreeSet<SocketAddr>> {
     let all: BTreeSet<_> = lookup_host(name).await?.collect();
     let v4: BTreeSet<_> = all.iter().filter(|addr| addr.is_ipv4()).copied().collect();
@@ -295,7 +297,7 @@ mod tests {
                 (addr(3), TargetState::Initial)
             ]
         );
-        // The deregistration; the checks of a target end with it.
+        // Waits for the deregistration, with which the target's checks end.
         while registered().len() > 2 {
             follower.jobs.join_next().await;
         }

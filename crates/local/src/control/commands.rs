@@ -1,6 +1,5 @@
-//! The way to a running cluster: a Unix socket that takes one request a connection.
-//!
-//! Both sides speak one line of JSON.
+//! Controls a running cluster over a Unix socket. Each connection carries one request and one answer,
+//! both a line of JSON.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::control::status::ClusterStatus;
 
-/// What `local restart`, `local scale` and `local status` ask.
+/// A request from `local restart`, `local scale` or `local status`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Request {
@@ -28,7 +27,7 @@ pub enum Request {
     Status,
 }
 
-/// What the cluster says. An error is for a person to read.
+/// The cluster's answer. An error is a message for a person.
 pub type Answer = Result<Success, String>;
 
 /// A request that went well.
@@ -37,23 +36,23 @@ pub type Answer = Result<Success, String>;
 pub enum Success {
     /// What was done.
     Done(String),
-    /// How things stand.
+    /// The state of the cluster.
     Status(Box<ClusterStatus>),
 }
 
-/// Clients that have not asked yet. One more closes the one that has kept us waiting longest.
+/// The most clients that have not sent their request. One more closes the one that is open longest.
 const ASKING_MAX: usize = 64;
 
-/// How long a client may take to ask, and then to take its answer.
+/// How long a client may take to send its request, and then to read its answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The socket of a running cluster; its file goes with it.
+/// The socket of a running cluster. Dropping this removes the socket's file.
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
-    /// Clients that have connected and may be about to ask.
+    /// Clients that have connected and have not sent their request.
     asking: JoinSet<Option<(Connection, Request)>>,
-    /// The same ones, the longest there first.
+    /// The same clients, the one that is open longest first.
     waits: VecDeque<AbortHandle>,
 }
 
@@ -61,7 +60,7 @@ impl Control {
     /// Listens at `path`.
     ///
     /// # Errors
-    /// When another cluster does, or the socket cannot be made there.
+    /// When another cluster listens there, or the socket cannot be made.
     pub async fn bind(path: &Path) -> Result<Self> {
         if UnixStream::connect(path).await.is_ok() {
             bail!(
@@ -69,7 +68,7 @@ impl Control {
                 path.display()
             );
         }
-        // What a cluster left behind that had no time to clean up.
+        // A cluster that was killed could not remove its socket.
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error)
@@ -95,8 +94,8 @@ impl Control {
         })
     }
 
-    /// The next request, and who asks. Clients that ask nothing keep nobody waiting. Nothing is
-    /// lost when this is dropped before it is done.
+    /// Waits for the next request and the client that sent it. A client that sends none delays no
+    /// other. The future may be dropped at any time without losing a request.
     pub async fn next(&mut self) -> (Connection, Request) {
         loop {
             tokio::select! {
@@ -130,7 +129,7 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // Gone already, or in the way of nobody.
+        // If it cannot be removed, the next cluster replaces it.
         let _ = std::fs::remove_file(&self.path);
     }
 }
@@ -139,7 +138,7 @@ impl Drop for Control {
 pub struct Connection(UnixStream);
 
 impl Connection {
-    /// What it asks; nothing when it asks nothing that can be understood, or too late.
+    /// Reads its request. Returns `None` when it is late or cannot be understood.
     async fn request(&mut self) -> Option<Request> {
         const REQUEST_BYTES_MAX: u64 = 4096;
         let mut line = String::new();
@@ -155,7 +154,7 @@ impl Connection {
     pub async fn answer(mut self, answer: &Answer) {
         if let Ok(mut line) = serde_json::to_vec(answer) {
             line.push(b'\n');
-            // The client may have left, or not read.
+            // The client may have closed the connection, or may not read.
             let _ = timeout(PATIENCE, self.0.write_all(&line)).await;
         }
     }
@@ -164,7 +163,7 @@ impl Connection {
 /// Asks the cluster whose socket is at `path`, and waits for its answer.
 ///
 /// # Errors
-/// When there is none, or it refuses.
+/// When no cluster is running there, or it refuses the request.
 pub async fn ask(path: &Path, request: &Request) -> Result<Success> {
     let mut stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,

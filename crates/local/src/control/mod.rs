@@ -1,4 +1,4 @@
-//! What the running cluster says of itself and is told, over a socket.
+//! Shows and changes the running cluster over a socket.
 
 pub mod commands;
 pub mod status;

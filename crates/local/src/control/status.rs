@@ -10,20 +10,20 @@ use crate::alb::topology::ServiceDefinition;
 /// The whole cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterStatus {
-    /// Where clients find it.
+    /// The URL for clients.
     pub url: String,
-    /// The rules, first to last; the default action at the end.
+    /// The rules in the order in which they are tried, with the default action at the end.
     pub rules: Vec<RuleStatus>,
     /// The services, in the order of their rules.
     pub services: Vec<ServiceStatus>,
-    /// Parameters that only the cloud acts on, by the services that share their values.
+    /// Parameters that matter only in the cloud, with the services that share their values.
     pub cloud_only: Vec<(Vec<String>, String)>,
 }
 
 /// A listener rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleStatus {
-    /// None for the default action.
+    /// `None` for the default action.
     pub priority: Option<u16>,
     /// One of these must match the path.
     pub path_patterns: Vec<String>,
@@ -38,7 +38,7 @@ pub struct ServiceStatus {
     pub service: String,
     /// How many tasks should run.
     pub desired: usize,
-    /// Those that do, whatever their state.
+    /// Its tasks, in any state.
     pub tasks: Vec<TaskStatus>,
     /// Set while the next start is delayed.
     pub backing_off: Option<BackingOff>,
@@ -47,13 +47,13 @@ pub struct ServiceStatus {
 /// A task and its target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskStatus {
-    /// Its number within the service; a target that no task of ours stands behind has none.
+    /// Its number within the service. A target that is not a task of this cluster has none.
     pub task: Option<u32>,
     /// Its process.
     pub pid: Option<u32>,
-    /// Where it listens, once it does.
+    /// The address that it listens at, once it does.
     pub target: Option<SocketAddr>,
-    /// `starting`, a target state of the ALB's, or `stopping`.
+    /// `starting`, `stopping`, or one of the ALB's target states.
     pub health: String,
 }
 
@@ -84,7 +84,7 @@ pub fn rules(listener: &Listener) -> Vec<RuleStatus> {
         .collect()
 }
 
-/// What only the cloud acts on, by the services that share it.
+/// The parameters that matter only in the cloud, with the services that share their values.
 #[must_use]
 pub fn cloud_only(services: &[ServiceDefinition]) -> Vec<(Vec<String>, String)> {
     let mut groups: Vec<(Vec<String>, String)> = Vec::new();

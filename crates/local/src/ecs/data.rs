@@ -1,4 +1,4 @@
-//! The data of a service: the seed in the repository, or a copy of it that may be written to.
+//! The data of a service: the `db.json` in the repository, or a writable copy of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,14 +23,14 @@ pub fn writable(root: &Path, service: &str) -> Result<PathBuf> {
         let fresh = directory.join("db.json.new");
         fs::create_dir_all(&directory)
             .and_then(|()| fs::copy(&seed, &fresh).map(drop))
-            // Under its own name only when it is whole.
+            // The file gets its own name only when it is complete.
             .and_then(|()| fs::rename(&fresh, &db))
             .with_context(|| format!("cannot copy {} to {}", seed.display(), db.display()))?;
     }
     Ok(db)
 }
 
-/// A token that nobody can guess: 128 bits in hexadecimal digits.
+/// A random token: 128 bits as hexadecimal digits.
 ///
 /// # Errors
 /// When the system has no randomness.

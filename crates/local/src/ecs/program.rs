@@ -1,4 +1,4 @@
-//! The services' programs: where they are, and how they are made.
+//! The services' programs: finds them, and has cargo build them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,8 +13,8 @@ use tokio::process::Command;
 
 /// The program of each of `services`.
 ///
-/// Started by cargo, `local` has cargo build them first, in its own profile, and learns from cargo
-/// where they are. Otherwise they are in `bin_dir`, or beside its own program.
+/// When cargo has started `local`, cargo builds them first, in the profile of `local`, and tells where
+/// they are. Otherwise they are in `bin_dir`, or beside the program of `local`.
 ///
 /// # Errors
 /// When they cannot be built, or one is not there.
@@ -73,7 +73,7 @@ async fn build(
         Some(profile) => drop(command.args(["--profile", profile])),
     }
     command.args(["--message-format", "json-render-diagnostics"]);
-    // A group of its own, so that an end of `local` can be the end of cargo and its compilers.
+    // In a process group of its own, so that cargo and its compilers can be ended together.
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -97,7 +97,7 @@ async fn build(
         );
     }
 
-    // Other kinds of messages have no executable.
+    // cargo's other messages have no executable.
     let built: BTreeMap<_, _> = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
@@ -114,7 +114,7 @@ async fn build(
     }
 }
 
-/// Ends a process group when dropped; a group that is gone already does not mind.
+/// Ends a process group when dropped. A group that has ended already is no error.
 struct KillGroup(Option<u32>);
 
 impl Drop for KillGroup {

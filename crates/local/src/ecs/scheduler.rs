@@ -1,4 +1,5 @@
-//! The scheduler of one service: does what the service's state asks for, and tells it what happened.
+//! The scheduler of one service: carries out the steps that the service's state decides, and tells the
+//! state what happened.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,19 +19,19 @@ use crate::ecs::service::{Phase, Replacement, Service, Step, TaskNumber};
 use crate::ecs::task::{Task, TaskDefinition, TaskEvent};
 use crate::event::{Event, Events};
 
-/// How a change went: what was done, or why it is not done yet.
+/// The result of an order: what was done, or why it is not done yet.
 pub type Outcome = Result<String, String>;
 
-/// What others ask of a service. An outcome comes when its tasks run and are healthy, or when one
-/// has failed to start.
+/// What the cluster asks of a service. The outcome is sent when the tasks run and are healthy, or when
+/// one has failed to start.
 pub enum Order {
-    /// Wait for the tasks that should run.
+    /// Report when all tasks that should run are healthy.
     Settle(oneshot::Sender<Outcome>),
     /// Replace every task.
     Restart(oneshot::Sender<Outcome>),
     /// Change how many tasks should run.
     Scale(usize, oneshot::Sender<Outcome>),
-    /// Say what is there.
+    /// Describe the service and its tasks.
     Describe(oneshot::Sender<ServiceStatus>),
 }
 
@@ -38,7 +39,7 @@ pub enum Order {
 enum News {
     Task(TaskEvent),
     Health(Transition),
-    /// Its target is deregistered; so many requests had to be broken off.
+    /// Its target is deregistered. The number says how many requests failed by that.
     Drained(usize),
 }
 
@@ -57,7 +58,7 @@ pub struct Scheduler {
     group: Arc<TargetGroup>,
     events: Events,
     tasks: BTreeMap<TaskNumber, RunningTask>,
-    /// One for each process, each target's checks, each deregistration.
+    /// One job for each process, for each target's checks and for each deregistration.
     jobs: JoinSet<()>,
     news: mpsc::UnboundedSender<(TaskNumber, News)>,
     waiting: Vec<(Instant, oneshot::Sender<Outcome>)>,
@@ -67,7 +68,7 @@ impl Scheduler {
     /// Runs a service until `orders` closes; then stops its tasks.
     ///
     /// # Panics
-    /// When one of its jobs does: a panic is never only the end of a job.
+    /// When one of its jobs panics.
     pub async fn run(
         group: Arc<TargetGroup>,
         definition: TaskDefinition,
@@ -149,7 +150,7 @@ impl Scheduler {
             replaces,
         });
         let news = self.news.clone();
-        // A scheduler that is gone has no use for news.
+        // The scheduler may have ended, and then nobody needs the news.
         let report = move |event| drop(news.send((number, News::Task(event))));
         self.jobs
             .spawn(task.supervise(self.events.clone(), stop.clone(), report));
@@ -253,7 +254,7 @@ impl Scheduler {
     }
 
     fn ended(&mut self, number: TaskNumber, cause: String) {
-        // ECS deregisters the target of a task that ended; it does not wait for the health checks.
+        // ECS deregisters the target of a task that ended. It does not wait for health checks.
         if let Some(target) = self.tasks.remove(&number).and_then(|task| task.target) {
             self.group.remove(&target);
         }
@@ -312,7 +313,7 @@ impl Scheduler {
         }
     }
 
-    /// Those who wait learn that it may take longer than they want to wait.
+    /// Tells everyone who waits that a task has failed to start, because the next start may take long.
     fn start_failed(&mut self, task: &str, cause: &str) {
         for (_, reply) in self.waiting.drain(..) {
             let _ = reply.send(Err(format!(
@@ -367,7 +368,7 @@ impl Scheduler {
     }
 }
 
-/// A job that panicked takes the whole program with it, which kills every task on its way.
+/// Passes a job's panic on, so that the whole program ends and all tasks with it.
 fn propagate(job: Result<(), tokio::task::JoinError>) {
     if let Err(error) = job
         && let Ok(panic) = error.try_into_panic()

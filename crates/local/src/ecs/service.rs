@@ -1,8 +1,8 @@
-//! A service: how many tasks should run, which do, and what to do about the difference.
+//! A service: how many tasks should run, which tasks do, and what has to change.
 //!
-//! A pure state: what happens to tasks goes in, `reconcile` says what to do next. The rules are
-//! those of ECS's service scheduler with a minimum of 100 % and a maximum of 200 % (a writable
-//! service: 0 % and 100 %, because a second process must not write to the same file).
+//! This is state without input or output: it is told what happens to tasks, and `reconcile` returns the
+//! next steps. The rules are those of ECS's service scheduler with a minimum of 100 % and a maximum of
+//! 200 %. A writable service has 0 % and 100 %, because two processes must not write to one file.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 use crate::alb::health::HealthState;
 
-/// The number of a task within its service: 1 for the first ever started.
+/// The number of a task within its service. The first one has 1.
 pub type TaskNumber = u32;
 
-/// A task that was healthy for this long has started well; its end is no failed start.
+/// The end of a task that was healthy for this long does not count as a failed start.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// The delay after the first failed start; each further one doubles it.
+/// The delay after the first failed start. Each further one doubles it.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 
-/// The longest delay. (ECS goes up to 15 minutes; a developer sits waiting.)
+/// The longest delay. (ECS waits up to 15 minutes; here a developer waits.)
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// How a task is replaced.
@@ -35,18 +35,18 @@ pub enum Replacement {
 /// What the scheduler must do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Start a task, in place of one that ended unasked.
+    /// Start a task, perhaps to replace one that ended by itself.
     Start(TaskNumber, Option<TaskNumber>),
-    /// Deregister its target; when that is done, `drained`.
+    /// Deregister the task's target, then call `drained`.
     Deregister(TaskNumber),
-    /// Stop its process; when that is done, `ended`.
+    /// Stop the task's process, then call `ended`.
     Stop(TaskNumber),
 }
 
 /// Where a task is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Its process starts.
+    /// Its process is starting.
     Pending,
     /// It listens and is registered as a target.
     Running(HealthState),
@@ -58,7 +58,7 @@ pub enum Phase {
 
 struct TaskState {
     phase: Phase,
-    /// Which call of `replace_all` it belongs to.
+    /// How many times `replace_all` had been called when it started.
     generation: u32,
     healthy_since: Option<Instant>,
 }
@@ -74,7 +74,7 @@ pub struct Service {
     failures: u32,
     /// Nothing starts before this.
     retry_at: Option<Instant>,
-    /// Tasks that ended unasked and were not replaced yet.
+    /// Tasks that ended by themselves and have not been replaced yet.
     vacancies: VecDeque<TaskNumber>,
 }
 
@@ -100,7 +100,7 @@ impl Service {
         self.vacancies.clear();
     }
 
-    /// Replaces every task by a new one, at once and not at the end of a delay.
+    /// Replaces every task by a new one, at once even during a delay.
     pub fn replace_all(&mut self) {
         self.generation += 1;
         self.failures = 0;
@@ -119,7 +119,7 @@ impl Service {
         self.tasks.get(&number).map(|task| task.phase)
     }
 
-    /// Whether the tasks that should run do, healthy, and no other.
+    /// Whether exactly the tasks that should run do, and all of them are healthy.
     #[must_use]
     pub fn is_steady(&self) -> bool {
         self.tasks.len() == self.desired
@@ -129,7 +129,7 @@ impl Service {
                 .all(|task| self.is_current(task) && is_healthy(task))
     }
 
-    /// Starts that failed in a row and when the next one is due, while it is waited for.
+    /// During a delay: how many starts failed in a row, and when the next one is due.
     #[must_use]
     pub fn backing_off(&self, now: Instant) -> Option<(u32, Instant)> {
         let at = self.retry_at.filter(|&at| now < at)?;
@@ -174,7 +174,7 @@ impl Service {
         Some(Step::Stop(number))
     }
 
-    /// A task's process ended. Returns whether that was asked for.
+    /// A task's process ended. Returns whether it had been told to stop.
     pub fn ended(&mut self, number: TaskNumber, now: Instant) -> bool {
         let Some(task) = self.tasks.remove(&number) else {
             return true;
@@ -183,15 +183,15 @@ impl Service {
             return true;
         }
         self.vacancies.push_back(number);
-        // A task that turned unhealthy has been counted then.
+        // A task that became unhealthy was counted at that time.
         if task.phase != Phase::Running(HealthState::Unhealthy) {
             self.failed(task.healthy_since, now);
         }
         false
     }
 
-    /// A task is lost: a failed start, unless it had been healthy for long. Tasks lost during a
-    /// delay do not lengthen it, so that the end of several at once counts as one failure.
+    /// A task is lost. That counts as a failed start unless it had been healthy for long. A task that is
+    /// lost during a delay does not lengthen it, so that several that end at once count as one failure.
     fn failed(&mut self, healthy_since: Option<Instant>, now: Instant) {
         if healthy_since.is_some_and(|since| now - since >= STABLE) {
             self.failures = 0;
@@ -207,7 +207,7 @@ impl Service {
         task.generation == self.generation
     }
 
-    /// Tasks that are or may become what is desired.
+    /// Tasks that are healthy or may become so, and are not to be replaced.
     fn live(&self) -> usize {
         self.tasks
             .values()
@@ -215,7 +215,7 @@ impl Service {
             .count()
     }
 
-    /// Stops every task, without waiting for anything: the cluster ends.
+    /// Stops every task at once, because the cluster ends.
     pub fn stop_all(&mut self) -> Vec<Step> {
         self.desired = 0;
         self.tasks
@@ -227,7 +227,7 @@ impl Service {
             .collect()
     }
 
-    /// What to do now. Afterwards, `wake_at` says when to ask again if nothing happens.
+    /// Returns the next steps. `wake_at` then says when to call again if nothing happens before.
     pub fn reconcile(&mut self, now: Instant) -> Vec<Step> {
         let mut steps = Vec::new();
         self.stop_surplus(&mut steps);
@@ -236,13 +236,13 @@ impl Service {
         steps
     }
 
-    /// When `reconcile` has something to do even if nothing happens.
+    /// When to call `reconcile` if nothing happens before.
     #[must_use]
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
         self.backing_off(now).map(|(_, at)| at)
     }
 
-    /// More than desired: those that are not healthy go first, then the youngest.
+    /// Stops tasks beyond the desired count: unhealthy ones first, then the newest.
     fn stop_surplus(&mut self, steps: &mut Vec<Step>) {
         let mut live: Vec<_> = self
             .tasks
@@ -256,7 +256,7 @@ impl Service {
         }
     }
 
-    /// Tasks of an earlier generation and unhealthy ones go when the new ones are healthy.
+    /// Stops tasks of an earlier generation and unhealthy ones once the new ones are healthy.
     fn stop_replaced(&mut self, steps: &mut Vec<Step>) {
         let healthy = self
             .tasks
@@ -277,7 +277,7 @@ impl Service {
         }
     }
 
-    /// Fewer than desired: starts what is missing and fits below the maximum.
+    /// Starts the tasks that are missing, as far as the maximum allows.
     fn start_missing(&mut self, now: Instant, steps: &mut Vec<Step>) {
         if self.retry_at.is_some_and(|at| now < at) {
             return;
@@ -320,7 +320,7 @@ impl Service {
             .map(|(&number, _)| number)
     }
 
-    /// The next step towards the end of a task, if it is not on its way already.
+    /// The next step to end a task, unless it is ending already.
     fn stop(&mut self, number: TaskNumber) -> Option<Step> {
         let task = self.tasks.get_mut(&number)?;
         let (phase, step) = match task.phase {

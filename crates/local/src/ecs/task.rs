@@ -23,10 +23,10 @@ use crate::event::{Event, Events};
 /// From SIGTERM to SIGKILL (ECS `stopTimeout`, default 30 s).
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A task that has not said by then that it listens has failed to start.
+/// A task that has not reported its address within this time has failed to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longer lines of a log are cut.
+/// The longest line of a log; longer ones are cut.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// How a service's process is started. Not `Debug`: the token belongs in no log.
@@ -35,16 +35,16 @@ pub struct TaskDefinition {
     pub program: PathBuf,
     /// Its data.
     pub db: PathBuf,
-    /// With it the service accepts writes.
+    /// The token with which the service accepts writes; without one it is read-only.
     pub write_token: Option<String>,
 }
 
 /// What happens to a task, in this order.
 #[derive(Debug)]
 pub enum TaskEvent {
-    /// It listens, and can be registered as a target.
+    /// It listens at this address, which can be registered as a target.
     Listening(SocketAddr),
-    /// Its process has ended, and so has everything it wrote.
+    /// Its process has ended, and all its output has been read.
     Ended(Cause),
 }
 
@@ -52,7 +52,7 @@ pub enum TaskEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     how: String,
-    /// What a task that never listened said on stderr.
+    /// What the task wrote to stderr, if it never listened.
     stderr: Option<String>,
 }
 
@@ -69,8 +69,9 @@ impl fmt::Display for Cause {
 pub struct Task {
     name: String,
     child: Child,
-    /// Held as long as the task may run: its end tells the task that `local` is gone, even by
-    /// SIGKILL. No other process has it, for the standard library closes it in every other child.
+    /// The task's standard input, held open as long as the task may run. When `local` ends, even by
+    /// SIGKILL, it closes, and the task stops. No other process holds it, because the standard library
+    /// closes it in every other child.
     stdin: Option<ChildStdin>,
     /// Its process.
     pub pid: u32,
@@ -79,8 +80,8 @@ pub struct Task {
 impl Task {
     /// Starts a process on a port that the system chooses.
     ///
-    /// Its environment is what its definition says, not that of `local`. It is in a process group
-    /// of its own: Ctrl-C reaches `local` alone, which stops its tasks in order.
+    /// Its environment comes from its definition, not from `local`. It has a process group of its own,
+    /// so that Ctrl-C reaches only `local`, which then stops its tasks in order.
     ///
     /// # Errors
     /// When the program cannot be started, for a person to read.
@@ -114,7 +115,7 @@ impl Task {
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", definition.program.display()))?;
         let pid = child.id().ok_or("ended before it had a process id")?;
-        // Taken out of the child, which would close it before it waits for the end.
+        // Taken out of `child`, whose `wait` would close it.
         let stdin = child.stdin.take();
         Ok(Self {
             name,
@@ -124,7 +125,7 @@ impl Task {
         })
     }
 
-    /// Watches the process until it ends: passes its logs on, and stops it once `stop` is cancelled.
+    /// Watches the process until it ends. Forwards its logs, and stops it once `stop` is cancelled.
     pub async fn supervise(
         mut self,
         events: Events,
@@ -161,8 +162,8 @@ impl Task {
             never = meanwhile => never,
         };
         if !all_read.load(Ordering::Relaxed) {
-            // What it wrote last is still in the pipes. A process that it left behind may hold
-            // them open.
+            // Its last output is still in the pipes. They may never close, because a process that the
+            // task left behind may hold them open.
             let _ = timeout(Duration::from_millis(100), reading).await;
         }
         drop(self.stdin);
@@ -179,8 +180,8 @@ impl Task {
     }
 }
 
-/// Waits for the end of a process, and brings it about when it should stop or does not start.
-/// Returns how it ended.
+/// Waits for the end of a process, and stops it when it should stop or does not start in time. Returns
+/// how it ended.
 async fn end(
     child: &mut Child,
     stop: CancellationToken,
@@ -197,9 +198,9 @@ async fn end(
         () = stop.cancelled() => None,
         reason = never_listens => Some(reason),
     };
-    // Not reaped yet, so the id is still its own.
+    // The process has not been reaped, so its id cannot belong to another one.
     if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-        // It may be gone already, and then there is nothing to do.
+        // It may have ended already, and then there is nothing to do.
         let _ = kill_process(pid, Signal::TERM);
     }
     let status = match timeout(STOP_TIMEOUT, child.wait()).await {
@@ -212,7 +213,7 @@ async fn end(
     reason.unwrap_or_else(|| describe(status))
 }
 
-/// Waits until the task has said where it listens.
+/// Waits until the task has reported its address.
 async fn listens(address: &mut watch::Receiver<Option<SocketAddr>>) -> SocketAddr {
     loop {
         if let Some(addr) = *address.borrow_and_update() {
@@ -251,20 +252,20 @@ fn signal_name(signal: i32) -> String {
     name.map_or_else(|| format!("signal {signal}"), |(_, name)| name.to_owned())
 }
 
-/// What a task writes.
+/// The output of a task.
 struct Log {
     task: String,
     events: Events,
-    /// Where it listens, once it has said so.
+    /// The address that it listens at, once it has reported it.
     address: watch::Sender<Option<SocketAddr>>,
-    /// The first line on stderr; a second one when the first ends in a colon, as that of a panic does.
+    /// The first line on stderr, and the second one when the first ends in a colon, as with a panic.
     complaint: Mutex<Option<String>>,
 }
 
 impl Log {
-    /// A line of the log proper: JSON, with `level`, `message` and, when it listens, `addr`.
+    /// Takes a line of the log: JSON with `level`, `message` and, when the task listens, `addr`.
     ///
-    /// Warnings and errors are worth a person's attention; the rest only when asked for.
+    /// Warnings and errors are always shown, the rest only with `--logs`.
     fn stdout(&self, line: &str) {
         let record: Value = serde_json::from_str(line).unwrap_or_default();
         if record["message"] == "listening"
@@ -279,7 +280,7 @@ impl Log {
         }
     }
 
-    /// What comes this way is either the reason of a failed start or a surprise.
+    /// Takes a line of stderr: the reason of a failed start, or something unexpected.
     fn stderr(&self, line: &str) {
         {
             let mut complaint = self
@@ -314,7 +315,7 @@ impl Log {
     }
 }
 
-/// A JSON record as `message key=value …`, without what the event's line says already.
+/// A JSON record as `message key=value …`, without the members that the event's line shows already.
 fn readable(record: &Value) -> String {
     let known = ["time", "level", "service", "message"];
     let text = |value: &Value| {

@@ -1,4 +1,4 @@
-//! Writes to standard output: coloured on a terminal, plain in a pipe, never in the way of a request.
+//! Writes to standard output, in colour on a terminal. A slow terminal delays no request.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,14 +8,14 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::terminal::table::style;
 
-/// Texts that wait for a slow terminal; when there are more, the newest are lost.
+/// How many texts may wait for a slow terminal. When there are more, the newest are dropped.
 const QUEUE_MAX: usize = 10_000;
 
-/// The column of the details, behind time and subject (21) and the event.
+/// The column of the details, after the time and the subject (21) and the event.
 const DETAILS_AT: usize = 21 + WHAT_WIDTH;
 const WHAT_WIDTH: usize = 12;
 
-/// A thread that writes what it is given.
+/// A thread that writes texts to standard output.
 pub struct Printer {
     queue: SyncSender<String>,
     done: Receiver<()>,
@@ -23,7 +23,7 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Starts it.
+    /// Starts the thread.
     #[must_use]
     pub fn start() -> Self {
         let (queue, texts) = sync_channel::<String>(QUEUE_MAX);
@@ -31,7 +31,7 @@ impl Printer {
         thread::spawn(move || {
             let mut out = anstream::AutoStream::auto(std::io::stdout());
             for text in texts {
-                // Nobody reads any more; the cluster goes on.
+                // The reader has closed the pipe. The cluster goes on.
                 let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
             }
             let _ = finished.send(());
@@ -40,13 +40,13 @@ impl Printer {
         Self { queue, done, width }
     }
 
-    /// What writes a text, without waiting.
+    /// Returns a function that writes a text without waiting.
     pub fn writer(&self) -> impl Fn(String) + Send + Sync + Clone + use<> {
         let queue = self.queue.clone();
         move |text| drop(queue.try_send(text))
     }
 
-    /// What writes an event, without waiting.
+    /// Returns a function that writes an event without waiting.
     pub fn event_writer(&self) -> impl Fn(Event) + Send + Sync + use<> {
         let (write, width) = (self.writer(), self.width);
         move |event| {
@@ -55,14 +55,16 @@ impl Printer {
         }
     }
 
-    /// Writes what waits, once every writer is gone; gives up when nobody reads.
+    /// Waits until all texts are written, which needs every writer to be dropped. Gives up when nobody
+    /// reads.
     pub fn finish(self) {
         drop(self.queue);
         let _ = self.done.recv_timeout(Duration::from_secs(1));
     }
 }
 
-/// An event as a line. On a terminal of a known width its details go on below themselves.
+/// An event as a line. On a terminal of known width, long details continue on the next line in their
+/// own column.
 fn line(time: &str, event: &Event, width: Option<usize>) -> String {
     let (subject, what, details) = event.columns();
     let tone = style(event.tone());

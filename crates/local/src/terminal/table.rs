@@ -18,7 +18,7 @@ pub fn style(tone: Tone) -> Style {
     }
 }
 
-/// One line of a column each, to stand beside others.
+/// The lines of one column.
 type Column = Vec<(String, Style)>;
 
 /// Draws the table, with the codes of its colours.
@@ -75,8 +75,8 @@ pub fn draw(status: &ClusterStatus) -> String {
     table
 }
 
-/// Loopback addresses and most others fit in 15 characters; with those that do not, there is room,
-/// because only a load balancer without tasks of its own has them.
+/// Most addresses fit into 15 characters. Longer ones occur only in a load balancer without tasks, whose
+/// table has room for them.
 fn addr_width(status: &ClusterStatus) -> usize {
     let tasks = status.services.iter().flat_map(|service| &service.tasks);
     tasks
@@ -118,7 +118,7 @@ fn target(task: &TaskStatus, width: usize) -> (String, Style) {
     (row.trim_end().to_owned(), style(tone))
 }
 
-/// At most so many characters, the last a sign that there were more.
+/// Cuts a text to at most so many characters. The last one then shows that something was cut.
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
