@@ -25,7 +25,7 @@ fn posts() -> Vec<Value> {
     records(DB, "posts")
 }
 
-/// Those of the posts whose member has this value.
+/// The posts whose member has this value.
 fn having(posts: &[Value], member: &str, value: &Value) -> Value {
     posts
         .iter()

@@ -1,5 +1,5 @@
-//! What the service takes from clients: that of its own model. What is the same
-//! for all three services is tested with the users.
+//! Writes of this service's own model. Behaviour that all three services share is tested in
+//! `users`.
 
 use serde_json::json;
 use testkit::{Binary, Request, Response, Task};

@@ -4,7 +4,7 @@ use common::Id;
 
 use crate::fixture::all;
 
-/// What is no id in a path, though much of it looks like one.
+/// Segments of paths that are no ids, though many look like one.
 const NO_IDS: [&str; 22] = [
     "abc",
     "1abc",

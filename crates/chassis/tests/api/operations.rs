@@ -104,7 +104,7 @@ fn metrics_count_by_route_method_and_status() {
     let durations = r#"http_request_duration_seconds_count{route="/api/posts/{id}"}"#;
     assert_eq!(count(text, durations), 8);
     let first = responses.last().map_or(0, |again| again.body.len());
-    // The fixture has read the document.
+    // The fixture has read the document, too.
     let document = api.get("/api/posts/openapi.json").body.len();
     assert_eq!(
         count(text, "http_response_body_bytes_total"),

@@ -13,7 +13,7 @@ fn next(response: &Response) -> Option<String> {
     Some(target.unwrap_or_else(|| panic!("{link}")).to_owned())
 }
 
-/// All lists of a service that pages can be turned in, with their query so far.
+/// All lists of a service that have pages, with their query so far.
 fn lists(api: &Api) -> Vec<String> {
     let mut lists: Vec<_> = api
         .lists_by

@@ -29,7 +29,7 @@ fn head_equals_get_without_the_body() {
     for api in all() {
         for (path, _) in api.paths() {
             if path == "/metrics" {
-                // It counts the requests in between.
+                // The metrics count the requests in between.
                 continue;
             }
             let (get, head) = (api.get(&path), api.ask("HEAD", &path, &[]));

@@ -1,4 +1,4 @@
-//! What is decided of a write before its body is read.
+//! What is decided about a write before its body is read.
 
 use axum::body::Body;
 
@@ -50,7 +50,7 @@ fn a_wrong_token_is_told_from_none() {
                 assert_eq!(sent, *challenge, "{method} {shown:?}");
             }
         }
-        // On reads it is not looked at.
+        // Reads ignore the header.
         let read = api.ask("GET", &api.collection(), &[("authorization", "Bearer x")]);
         assert_eq!(read.status, 200);
     }

@@ -1,4 +1,4 @@
-//! Clients that mean no good.
+//! Malicious clients.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -14,20 +14,18 @@ use crate::{TOKEN, polite, service};
 
 const MAX_CONNECTIONS: usize = 100;
 
-/// How long the abuse goes on: longer than a slow client is put up with when
-/// others need the room.
+/// How long the abuse lasts: longer than a slow client is tolerated when others need the room.
 const ABUSE: Duration = Duration::from_secs(12);
 
-/// Longest wait of a client that does nothing wrong. Slow clients hold every
-/// place for five seconds at most, and a machine that runs tests is busy.
+/// Longest wait of a well-behaved client. Slow clients keep a connection for at most five seconds,
+/// and a machine that runs tests is busy.
 const LIVENESS: Duration = Duration::from_secs(20);
 
-/// Memory that abuse may cost: for each connection what hyper buffers in both
-/// directions, and some air. Each answer to a list is 16 MiB, of which there
-/// must be no copies.
+/// Memory that abuse may cost: what hyper buffers for each connection in both directions, and a
+/// margin. Each list is 16 MiB, so a few copies would exceed this.
 const MEMORY_BYTES_MAX: usize = 48 * 1024 * 1024;
 
-/// Sends this to begin with, and then nothing; and again when cut off.
+/// Sends `begin` on every connection, and then nothing. Opens connections again that are closed.
 fn hold(addr: SocketAddr, begin: &[u8], connections: usize, stop: &AtomicBool) {
     let mut held: Vec<TcpStream> = Vec::new();
     while !stop.load(Relaxed) {
@@ -66,7 +64,7 @@ fn sip(addr: SocketAddr, connections: usize, stop: &AtomicBool) {
     }
 }
 
-/// Sends requests without end, and reads the answers or does not.
+/// Sends requests without end, and reads the answers or not.
 fn flood(addr: SocketAddr, reads: bool, stop: &AtomicBool) {
     let burst = Request::get("/api/users/1").to_bytes().repeat(200);
     let mut answers = vec![0; 256 * 1024];
@@ -159,7 +157,7 @@ fn without_room_those_who_hardly_read_give_way() {
     eventually("one of them is gone", || {
         task.get("/api/users/1").status == 200
     });
-    // Longer than five seconds, and less than it takes without need.
+    // Longer than the five seconds, and shorter than a slow client is tolerated otherwise.
     assert!(began.elapsed() < Duration::from_secs(20));
     drop(slow);
 }

@@ -1,4 +1,4 @@
-//! Fewer descriptors than connections.
+//! A limit on descriptors that is below the number of connections.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ fn silent_connections_cannot_keep_the_store_from_its_files() {
     let silent: Vec<_> = (0..1084)
         .map(|_| Connection::open(task.addr()).unwrap())
         .collect();
-    // The journal is folded a second after the last write, for which the store opens files.
+    // A second after the last write the store folds the journal, for which it opens files.
     let folded = |username: &str| {
         let text = fs::read_to_string(service.db_path()).unwrap_or_default();
         text.contains(username)

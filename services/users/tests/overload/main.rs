@@ -1,5 +1,5 @@
-//! A service that gets several times what it can take: it turns some away, holds
-//! a bounded amount of memory, and those that it serves notice little.
+//! A service under several times the load that it can take. It refuses some clients, its memory
+//! stays bounded, and the clients that it serves notice little.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -20,8 +20,8 @@ const TOKEN: &str = "overload-0123456789abcdef";
 /// Users of the service that is attacked.
 const USERS: usize = 16;
 
-/// A service whose list is too long for the buffers of a connection, and whose
-/// records are not: users that a model knows, and a list's worth of ballast.
+/// A service whose list is too long for the buffers of a connection, while its records are
+/// short.
 fn service(max_connections: usize) -> Binary {
     with_list(Binary::new(env!("CARGO_BIN_EXE_users")))
         .env("MAX_CONNECTIONS", max_connections.to_string())
@@ -31,7 +31,7 @@ fn with_list(binary: Binary) -> Binary {
     users(binary, 16)
 }
 
-/// A service with the users that a model knows, and a list's worth of so many MiB of ballast.
+/// A service with short users, and further records that make the list so many MiB longer.
 fn users(binary: Binary, ballast: usize) -> Binary {
     let text = "x".repeat(1024 * 1024);
     let user = |id| {
@@ -46,11 +46,11 @@ fn users(binary: Binary, ballast: usize) -> Binary {
     let users: Vec<_> = (1..=USERS + ballast).map(user).collect();
     binary
         .db(json!({"users": users}).to_string())
-        // Without the access log, which this process would have to read.
+        // No access log: this process would have to read it.
         .env("RUST_LOG", "info,access=off,chassis::server=error")
 }
 
-/// Lets this process, and what it starts, open as many files as the system allows.
+/// Lets this process and its children open as many files as the system allows.
 fn allow_descriptors() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let all = Rlimit {

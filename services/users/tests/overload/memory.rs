@@ -16,18 +16,18 @@ use testkit::{Binary, Cgroup, Request};
 
 use crate::{TOKEN, allow_descriptors, polite, users};
 
-/// As Compose and the task definitions have it.
+/// The limit in Compose and the task definitions.
 const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 
 const CONNECTIONS: usize = 2000;
 
-/// How long an attack goes on.
+/// How long an attack lasts.
 const ATTACK: Duration = Duration::from_secs(4);
 
-/// Longest wait of a client that does nothing wrong, on a machine that is busy.
+/// Longest wait of a well-behaved client on a busy machine.
 const LIVENESS: Duration = Duration::from_secs(20);
 
-/// What each of the attackers sends: this at once, and this byte by byte, over and over.
+/// What each attacker sends: `burst` at once, and then `drip` byte by byte, repeatedly.
 struct Attack {
     burst: Vec<u8>,
     drip: Vec<u8>,
@@ -41,10 +41,10 @@ impl Attack {
         }
     }
 
-    /// Attacks from all connections at once, and from new ones where they are closed.
+    /// Attacks over all connections at once. Connections that are closed are opened again.
     fn run(&self, addr: SocketAddr, stop: &AtomicBool) {
         let open = || {
-            // Not for long: the system may have dropped it, and the attack may be over.
+            // A short wait: the system may drop the attempt, and the attack may be over.
             let stream = TcpStream::connect_timeout(&addr, Duration::from_millis(200)).ok()?;
             stream.set_nonblocking(true).unwrap();
             Some((stream, 0))
@@ -78,14 +78,14 @@ impl Attack {
     }
 }
 
-/// Whether there is only nothing to read.
+/// Whether the error only says that there is nothing to read yet.
 fn open_still(stream: &TcpStream) -> bool {
     stream
         .peek(&mut [0])
         .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Ends an attack when dropped, also by a test that fails: nothing else would.
+/// Ends an attack when dropped, so that it also ends when the test fails.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -94,10 +94,10 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// One attack at a time: each takes what the machine has.
+/// Allows one attack at a time, since each takes the whole machine.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Attacks a service, in a control group if there is one, and asks it politely meanwhile.
+/// Attacks a service, in a control group if there is one. Meanwhile a well-behaved client asks it.
 fn attack(attack: &Attack, group: Option<&Cgroup>) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     allow_descriptors();
@@ -159,7 +159,7 @@ fn unread(target: &str) -> Attack {
     Attack::burst(Request::get(target).to_bytes().repeat(2000))
 }
 
-/// A write with this token, and as long a body as there may be.
+/// A write with this token and the longest body that is allowed.
 fn post(token: &str, length: &str) -> String {
     format!(
         "POST /api/users HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n\

@@ -1,4 +1,4 @@
-//! A client that asks one thing at a time and reads its answers.
+//! A client that sends one request at a time and reads the answers.
 
 use std::{
     io::{self, Write},
@@ -10,7 +10,7 @@ use testkit::{Connection, Request, Response};
 
 use crate::USERS;
 
-/// What a client met.
+/// What the client experienced.
 #[derive(Debug, Default)]
 pub struct Met {
     /// How long each answer took, connecting included.
@@ -30,8 +30,8 @@ impl Met {
     }
 }
 
-/// Asks for one user after the other. Every answer must be that user, or say
-/// that there is no room and when to come again.
+/// Asks for one user after the other. Every answer must be that user, or a 503 that says when to
+/// try again.
 pub fn ask_until(addr: SocketAddr, mut over: impl FnMut(&Met) -> bool) -> Met {
     let mut met = Met::default();
     let mut connection = None;
@@ -70,7 +70,7 @@ fn ask(connection: &mut Option<Connection>, addr: SocketAddr, id: usize) -> io::
     };
     let connection = connection.insert(opened);
     let request = Request::get(&format!("/api/users/{id}")).to_bytes();
-    // One that is turned away may find the connection closed, and an answer in it.
+    // A client that is refused may find the connection closed with the answer in it.
     let sent = connection.stream().write_all(&request);
     connection
         .try_response("GET")

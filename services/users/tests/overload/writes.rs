@@ -1,4 +1,4 @@
-//! More writes than may wait.
+//! More writes than may be under way.
 
 use std::time::Instant;
 
@@ -6,10 +6,10 @@ use testkit::{Connection, Request, Response, Task};
 
 use crate::{TOKEN, polite, service};
 
-/// Writes that may wait for their body or the disk.
+/// How many writes may wait for their body or for the disk.
 const WRITES_MAX: usize = 512;
 
-/// How long a client may take for its body, in seconds.
+/// Seconds that a client may take to send its body.
 const BODY_SECONDS: u64 = 20;
 
 /// A write, and where its last byte begins.
@@ -23,8 +23,8 @@ fn write(number: usize) -> (Vec<u8>, usize) {
     (bytes, last)
 }
 
-/// Clients that have sent all but the last byte of a write, which the service
-/// has begun to read.
+/// Clients that have sent all but the last byte of a write. The service has begun to read all of
+/// them.
 fn half_written(task: &Task) -> Vec<Connection> {
     let mut held = Vec::new();
     for number in 0..WRITES_MAX {
@@ -33,7 +33,7 @@ fn half_written(task: &Task) -> Vec<Connection> {
         connection.send(&bytes[..last]);
         held.push(connection);
     }
-    // Taken up in the order in which they came, before whatever comes now.
+    // The service takes them up in the order of their arrival, before later requests.
     assert_eq!(task.get("/").status, 200);
     held
 }
@@ -73,7 +73,7 @@ fn more_writes_than_may_wait_are_refused_and_room_returns_at_once() {
         assert_eq!(connection.response("POST").status, 201);
     }
     assert_eq!(written(&task, 2000).status, 201);
-    // Whoever was refused has written nothing.
+    // Refused writes wrote nothing.
     let of = |number| task.get(&format!("/api/users?username=new-{number}"));
     assert_eq!(of(1000).text(), "[]");
     assert_eq!(of(511).json().as_array().unwrap().len(), 1);

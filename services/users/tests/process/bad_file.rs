@@ -1,5 +1,5 @@
-//! A `db.json` that is not as it should be. Every kind of fault has its test
-//! in the store; here is what the operator sees of them.
+//! A faulty `db.json`. The store's tests cover every kind of fault; these show what the operator
+//! sees of them.
 
 use std::fs;
 

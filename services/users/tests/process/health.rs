@@ -16,7 +16,7 @@ use testkit::{Binary, Signal};
 
 use crate::{service, with_users};
 
-/// The service on a `db.json` that holds up its reader until somebody writes.
+/// The service on a `db.json` whose reader waits until the test writes.
 fn with_slow_file() -> Binary {
     let service = service();
     mkfifoat(CWD, service.db_path(), Mode::RUSR | Mode::WUSR).unwrap();
@@ -37,7 +37,8 @@ fn while_the_collection_is_loaded_it_is_alive_and_not_ready() {
     assert_eq!(list.status, 503);
     assert_eq!(list.header("retry-after"), "1");
 
-    // Opens once the service has, which looks again at a file that changes while it reads.
+    // The pipe opens once the service has opened it. The service reads a file again that changes
+    // while it is read.
     let mut db = OpenOptions::new()
         .write(true)
         .open(service.db_path())
@@ -85,7 +86,7 @@ fn healthcheck_asks_the_running_service() {
 
 #[test]
 fn healthcheck_fails_when_nobody_listens() {
-    // Bound, so that nobody else gets the port, but not listening.
+    // Bound so that nobody else gets the port, but not listening.
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr: SocketAddr = rustix::net::getsockname(&socket)
@@ -121,7 +122,7 @@ fn healthcheck_fails_when_the_answer_is_another_or_none() {
             assert!(lines.any(|line| line.is_empty()), "the end of the head");
             match answer {
                 Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
-                // Silent until the asker has given up.
+                // Silent until the client has given up.
                 None => assert!(done.recv().is_err()),
             }
         });

@@ -156,7 +156,7 @@ fn a_log_that_nobody_reads_holds_up_no_request() {
 
     let burst = Request::get("/api/users/1").to_bytes().repeat(100);
     let mut dropped = 0;
-    // Some 300 bytes a line, into a pipe of 64 KiB and a buffer of 1 MiB.
+    // About 300 bytes a line. The pipe holds 64 KiB and the buffer 1 MiB.
     for _ in 0..200 {
         connection.send(&burst);
         for _ in 0..100 {
@@ -174,7 +174,7 @@ fn a_log_that_nobody_reads_holds_up_no_request() {
     }
     assert!(dropped > 0);
 
-    // Those that were kept are whole, but for one that the end cut off.
+    // Lines that were kept are whole, but for the one that the end of the process cut off.
     drop(task);
     let lines: Vec<_> = log.lines().map(Result::unwrap).collect();
     let parsed: Vec<Value> = lines

@@ -7,7 +7,7 @@ use crate::{with_much, with_users};
 const WARM_UP_REQUESTS: usize = 10_000;
 const REQUESTS: usize = 40_000;
 
-/// As many pipelined requests of all kinds.
+/// So many pipelined requests of all kinds.
 fn ask(connection: &mut Connection, requests: usize) {
     let targets = [
         "/api/users/1",
@@ -37,14 +37,14 @@ fn scraped(task: &Task) -> usize {
 
 #[test]
 fn memory_does_not_grow_with_the_number_of_requests() {
-    // Without the access log, which this process would have to read.
+    // No access log: this process would have to read it.
     let task = with_users(100).env("RUST_LOG", "info,access=off").start();
     let mut connection = task.connect();
     ask(&mut connection, WARM_UP_REQUESTS);
     let before = scraped(&task);
     ask(&mut connection, REQUESTS);
     let after = scraped(&task);
-    // A leak of thirteen bytes a request would show.
+    // A leak of thirteen bytes a request would exceed this.
     assert!(
         after < before + 512 * 1024,
         "from {before} to {after} bytes"

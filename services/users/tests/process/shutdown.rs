@@ -83,7 +83,7 @@ fn with_the_flag_the_end_of_standard_input_is_a_sigterm() {
 fn with_the_flag_and_no_standard_input_it_ends_at_once_and_without_it_serves_on() {
     let ended = with_users(1).arg("--exit-with-stdin").run();
     assert_eq!(ended.status.code(), Some(0));
-    // ECS gives `/dev/null`, as this does.
+    // The standard input of a task in ECS is `/dev/null`, as here.
     assert_eq!(with_users(1).start().get("/").status, 200);
 }
 
@@ -105,7 +105,7 @@ fn a_second_signal_stops_at_once() {
 
 #[test]
 fn while_draining_requests_are_served_and_readiness_is_not() {
-    // Longer than this takes on any machine: a second signal ends it.
+    // Longer than the test takes on any machine: a second signal ends the service.
     let task = with_users(2).arg("--drain-delay=10m").start();
     let mut kept_alive = task.connect();
     assert_eq!(kept_alive.get("/health/ready").status, 200);
@@ -121,7 +121,7 @@ fn while_draining_requests_are_served_and_readiness_is_not() {
     );
     assert_eq!(ready.header("connection"), "close");
     kept_alive.wait_closed();
-    // New connections are taken as well.
+    // New connections are accepted, too.
     assert_eq!(task.get("/health/live").status, 200);
     for (target, status) in [("/api/users/2", 200), ("/api/users/3", 404)] {
         let response = task.get(target);

@@ -98,7 +98,7 @@ fn chmod(path: &Path, mode: u32) {
 
 #[test]
 fn neither_root_nor_a_writable_directory_is_needed() {
-    // A copy, since the other user may not be allowed to walk to the original.
+    // A copy, since the other user may have no access to the directory of the original.
     let home = tempfile::tempdir().unwrap();
     let copy = home.path().join("users");
     fs::copy(env!("CARGO_BIN_EXE_users"), &copy).unwrap();
@@ -114,7 +114,7 @@ fn neither_root_nor_a_writable_directory_is_needed() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names, ["db.json"]);
-    // So that they can be removed.
+    // Otherwise they could not be removed.
     chmod(home.path(), 0o755);
     chmod(service.dir(), 0o755);
 }

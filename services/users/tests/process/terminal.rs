@@ -37,7 +37,7 @@ fn people_get_lines_for_people() {
     assert_eq!(connection.get("/api/users/2?x=%1b[31m").status, 200);
     assert_eq!(connection.get("/health/live").status, 200);
     task.signal(Signal::TERM);
-    // Once the task is gone, reading its terminal is an error.
+    // Reading a terminal fails once its process has ended.
     let lines = ours.lines().map_while(Result::ok);
     let rest: Vec<_> = lines.map(|line| plain(&line)).collect();
     assert!(task.wait().status.success());

@@ -37,7 +37,7 @@ fn a_record_is_created_replaced_patched_and_deleted() {
     let merge_patch =
         authorized("PATCH", "/api/users/1").body("application/merge-patch+json", "{}");
     assert_eq!(task.ask(&merge_patch).json(), patched.json());
-    // What a client read it may send back as it is.
+    // A client may send back unchanged what it read.
     assert_eq!(
         task.ask(&write("PUT", "/api/users/1", &patched.json()))
             .json(),
@@ -112,7 +112,7 @@ fn usernames_are_unique_at_every_moment() {
     assert_eq!(rename(2, "finn").status, 200);
     assert_eq!(task.ask(&authorized("DELETE", "/api/users/2")).status, 204);
     assert_eq!(create(&task, "finn").header("location"), "/api/users/3");
-    // A refused create gave no id away, and the filter sees what is true.
+    // A refused create used up no id, and the filter finds only stored records.
     assert_eq!(task.get("/api/users?username=finn").json()[0]["id"], 3);
     assert_eq!(task.get("/api/users?username=jake").json(), json!([]));
 }

@@ -1,13 +1,13 @@
-//! Hostile bodies: each its own problem, and nothing changes.
+//! Hostile bodies: each is refused with its problem, and nothing changes.
 
 use serde_json::json;
 
 use crate::{TOKEN, authorized, create, problem, writable, write};
 
-/// A body, the problem that it is, and the members that are wrong in it.
+/// A body, the problem that answers it, and the pointers to its wrong members.
 type Hostile<'a> = (&'a str, &'a str, &'a [&'a str]);
 
-/// Sends each body and expects its problem, and that nothing changes.
+/// Sends each body. Expects its problem, and that nothing changes.
 fn refused(method: &str, target: &str, hostile: &[Hostile<'_>]) {
     let task = writable().start();
     create(&task, "finn");

@@ -1,4 +1,4 @@
-//! Writes on conditions.
+//! Conditional writes.
 
 use serde_json::json;
 use testkit::{Response, Task};
@@ -56,7 +56,7 @@ fn if_match_compares_octets() {
     assert_eq!(edit(&task, "PATCH", &two_lines).status, 200);
 }
 
-/// A change of the first record that changes nothing, so that its tag stays.
+/// A write of the first record that changes nothing, so that its tag stays.
 fn edit(task: &Task, method: &str, conditions: &[(&str, &str)]) -> Response {
     let mut request = match method {
         "DELETE" => authorized(method, "/api/users/1"),

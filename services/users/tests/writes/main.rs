@@ -1,6 +1,5 @@
-//! A service that writes, as a process: what its API answers, what survives its
-//! end, and what it does when the disk does not do what it should. What is the
-//! same for all three services is tested with this one.
+//! A writable service as a process: what its API answers, what survives its end, and what it does
+//! when the disk fails. Behaviour that all three services share is tested with this one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -43,7 +42,7 @@ fn create(task: &Task, username: &str) -> Response {
     task.ask(&write("POST", "/api/users", &user(username)))
 }
 
-/// The problem that an answer is: its kind, and its errors' pointers.
+/// The kind of a problem, and the pointers of its errors.
 fn problem(response: &Response) -> (String, Vec<String>) {
     assert_eq!(response.header("content-type"), "application/problem+json");
     let problem = response.json();

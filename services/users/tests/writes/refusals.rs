@@ -1,4 +1,4 @@
-//! Starts that are refused, each with what to do.
+//! Starts that are refused. Each message says what to do.
 
 use std::{
     fs::{self, Permissions},
@@ -67,7 +67,7 @@ fn a_token_file_that_is_none_is_refused_in_bounded_time_and_memory() {
         );
         assert!(said.contains(path.to_str().unwrap()), "{said}");
     }
-    // Somebody does, which is how a password manager hands a token over.
+    // Here somebody writes to the pipe, as a password manager does.
     let writer = std::thread::spawn({
         let pipe = pipe.clone();
         move || fs::write(pipe, format!("{TOKEN}\n")).unwrap()
@@ -82,7 +82,8 @@ fn in_a_task_a_file_without_a_volume_is_refused() {
         "ECS_CONTAINER_METADATA_URI_V4",
         "ECS_CONTAINER_METADATA_URI",
     ] {
-        // The root file system is the task's own; a temporary directory may be a mount.
+        // The root file system is the task's own. A temporary directory may be a mount, so it is
+        // not used here.
         let db = format!("/forum-test-{}.json", std::process::id());
         let said = refused(
             &writable()

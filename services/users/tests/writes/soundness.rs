@@ -1,4 +1,4 @@
-//! Whatever a 2xx accepted, the next start reads; and what a file brought stays.
+//! The next start reads whatever a 2xx accepted, and keeps what a file brought.
 
 use serde_json::{Value, json};
 use testkit::{Binary, Signal, Task};
@@ -20,8 +20,8 @@ fn verify(binary: &Binary) -> testkit::Ended {
     binary.clone().arg("verify").run()
 }
 
-/// `kill -9`; then `verify` says that the files are sound, and so do two starts,
-/// which serve what was served before.
+/// Kills the service with `kill -9`. `verify` must then find the files sound, and two starts must
+/// serve what was served before.
 fn survives_kill_9(binary: &Binary, task: Task) {
     let served = task.get("/api/users").text().to_owned();
     task.signal(Signal::KILL);

@@ -12,7 +12,7 @@ fn document(api: &Api) -> Value {
         .json()
 }
 
-/// The routes of the router: each has a histogram from the start.
+/// The routes of the service, as the metrics name them: each has a histogram from the start.
 fn routes(api: &Api) -> BTreeSet<String> {
     let metrics = api.get("/metrics");
     let text = std::str::from_utf8(&metrics.body).unwrap();
@@ -123,7 +123,7 @@ fn the_records_are_as_documented() {
             assert!(member["description"].is_string(), "{name}: {member}");
             let expected = match &api.records[0][name] {
                 Value::Number(_) => "integer",
-                // A text, or a time that these records do not have.
+                // A string, or a timestamp, which these records do not have.
                 _ => "string",
             };
             assert_eq!(member["type"], expected, "{name}: {member}");

@@ -1,4 +1,4 @@
-//! Whether an answer is as the API's document says. Each answer of these tests is checked.
+//! Checks that an answer is as the API's document says. All answers in these tests are checked.
 
 use axum::http::HeaderName;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::fixture::Response;
 /// Headers of the message itself, which no document lists.
 const OF_THE_MESSAGE: [&str; 3] = ["connection", "content-length", "content-type"];
 
-/// Headers of answers outside the document: of health checks and the like.
+/// Headers of answers that the document does not describe, such as those of health checks.
 const ELSEWHERE: [&str; 4] = [
     "allow",
     "cache-control",
@@ -82,7 +82,8 @@ fn check_content(document: &Value, request: &str, listed: &Value, response: &Res
     }
 }
 
-/// What the document lists for the target and the method, by status; `None` where it does not reach.
+/// What the document lists for the target and the method, by status. `None` if it does not
+/// describe the target.
 fn responses<'a>(
     document: &'a Value,
     method: &str,

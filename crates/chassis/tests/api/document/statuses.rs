@@ -1,5 +1,5 @@
-//! Every status of every operation on the collection: each that the document lists
-//! is met here, and no answer has another (see `every_answer`).
+//! Every status of every operation on the collection. These tests meet each status that the
+//! document lists; `every_answer` checks that no answer has another.
 
 use std::{
     cell::RefCell,
@@ -30,14 +30,14 @@ impl http_body::Body for Never {
     }
 }
 
-/// Asks one service, and keeps what it met: methods, paths and statuses.
+/// Asks one service, and keeps the methods, paths and statuses that it met.
 struct Asking<'a> {
     api: &'a Api,
     met: RefCell<BTreeSet<(String, String, u16)>>,
 }
 
 impl Asking<'_> {
-    /// Asks with the token for the collection and this suffix; a body is JSON.
+    /// Sends a request with the token to the collection's path and this suffix. A body is JSON.
     fn ask(&self, method: &str, suffix: &str, headers: &[(&str, &str)], body: Body, status: u16) {
         let token = format!("Bearer {TOKEN}");
         let mut all = vec![("authorization", token.as_str())];
@@ -144,7 +144,7 @@ fn ask_for_writes(asking: &Asking) {
     asking.ask("DELETE", "/3", &[], none(), 204);
 }
 
-/// Writes that would make a collection larger which may not become so.
+/// Writes that would make a full collection larger.
 fn ask_while_full(name: &str, met: &mut BTreeSet<(String, String, u16)>) {
     let api = all_in(Writes::Full)
         .into_iter()
@@ -219,7 +219,7 @@ fn every_status_that_the_document_lists_is_met() {
                     }
                 }
             }
-            // Faults, and a service that has given all its ids, are not met on request.
+            // A test cannot provoke a fault, or use up all ids.
             listed.retain(|of| of.2 != 500 && (of.2 != 409 || api.name == "users"));
             assert_eq!(met, listed, "{}", api.name);
         }

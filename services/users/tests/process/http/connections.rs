@@ -14,7 +14,7 @@ fn a_connection_serves_many_requests() {
         let head = connection.ask(&Request::new("HEAD", "/api/users"));
         assert_eq!(head.header("x-total-count"), "5");
         assert_ne!(head.header("content-length"), "0");
-        // A problem has no body here either, or the next response would not be one.
+        // A problem has no body here either, or it would be read as the next response.
         assert_eq!(connection.ask(&Request::new("HEAD", "/none")).status, 404);
         assert_eq!(connection.ask(&Request::new("OPTIONS", "/")).status, 204);
         let etag = connection.get("/api/users").header("etag").to_owned();
@@ -63,7 +63,7 @@ fn used(task: &Task) -> Connection {
 fn at_the_limit_the_longest_idle_connection_makes_room() {
     let task = with_users(1).arg("--max-connections=3").start();
     let mut connections: Vec<_> = (0..3).map(|_| used(&task)).collect();
-    // The oldest is no longer the one that has been idle longest.
+    // The oldest connection is no longer the one that has been idle longest.
     assert_eq!(connections[0].get("/").status, 200);
     let mut fourth = used(&task);
     connections[1].wait_closed();
@@ -97,7 +97,7 @@ fn a_connection_in_use_keeps_its_place() {
         list.json().as_array().unwrap().len().to_string(),
         list.header("x-total-count")
     );
-    // Idle now, it is the one to go.
+    // Now it is idle, so it is the one to be closed.
     let _newcomer = used(&task);
     busy.wait_closed();
 }

@@ -1,4 +1,4 @@
-//! Answers that leave before the body of their request was read.
+//! Answers that are sent before the body of their request was read.
 
 use std::{
     io::{ErrorKind, Write},
@@ -23,7 +23,7 @@ fn authorized(request: Request) -> Request {
     request.header("Authorization", format!("Bearer {TOKEN}"))
 }
 
-/// Requests that are answered before their body is read, and with what.
+/// Requests that are answered before their body is read, with the status.
 fn refused(body: &[u8]) -> Vec<(u16, Request)> {
     let json = |method, target| Request::new(method, target);
     let refused = vec![
@@ -50,7 +50,7 @@ fn a_client_that_sends_a_long_body_gets_to_read_the_early_answer() {
     for (status, request) in requests {
         for _ in 0..12 {
             let mut connection = task.connect();
-            // All of it, before it looks for an answer.
+            // The client sends the whole body before it reads the answer.
             connection.send(&request.to_bytes());
             let response = connection.response("POST");
             assert_eq!(response.status, status);
@@ -67,7 +67,7 @@ fn a_short_rest_is_dropped_and_the_connection_kept() {
         let mut connection = task.connect();
         for _ in 0..3 {
             let bytes = request.to_bytes();
-            // The answer does not wait for the rest.
+            // The answer does not wait for the rest of the body.
             let (begin, rest) = bytes.split_at(bytes.len() - 50 * 1024);
             connection.send(begin);
             let response = connection.response("POST");

@@ -1,5 +1,6 @@
-//! HTTP correctness of a service that is reached directly: a client's bytes, the statuses of all
-//! answers until the connection closes, and the section of the RFC that says so.
+//! HTTP correctness of a service without a load balancer before it. Each case has the bytes that a
+//! client sends, the statuses of all answers until the connection closes, and the section of the
+//! RFC that demands them.
 
 use std::{
     io::{Read, Write},
@@ -9,10 +10,10 @@ use std::{
 
 use crate::with_users;
 
-/// A request that is answered only where it was smuggled.
+/// A request that is answered only if smuggling succeeds.
 const SMUGGLED: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// For what should happen soon, on a busy machine.
+/// Longest wait for what should happen at once, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 
 /// Sends bytes, and reads until the server closes the connection.
@@ -38,7 +39,7 @@ fn statuses(answer: &str) -> Vec<&str> {
     heads.map(|head| &head[2..5]).collect()
 }
 
-/// What a client tries, where the RFC says what to do, the bytes, the statuses.
+/// What a client tries, the section of the RFC, the bytes and the statuses.
 type Row = (&'static str, &'static str, String, &'static [&'static str]);
 
 fn hold(rows: &[Row]) {
@@ -56,7 +57,7 @@ fn hold(rows: &[Row]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A GET with these lines, and a request behind it that is none if the first is the last.
+/// A GET with these lines, which asks to close the connection, and a request smuggled behind it.
 fn get(lines: &str) -> String {
     format!("GET /api/users/1 HTTP/1.1\r\n{lines}Connection: close\r\n\r\n{SMUGGLED}")
 }

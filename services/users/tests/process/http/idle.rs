@@ -1,4 +1,4 @@
-//! Waiting for a client, for as long as a load balancer does and not much longer.
+//! Idle connections. They are kept a little longer than a load balancer keeps them.
 
 use std::{
     io::ErrorKind,
@@ -10,7 +10,7 @@ use crate::with_users;
 /// The load balancer's idle timeout is 60 seconds; this is a little more.
 const IDLE: Duration = Duration::from_secs(65);
 
-/// Longest wait for a whole head, which is also the longest idle time.
+/// The service's longest wait for a whole head, which is also the longest idle time.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 #[test]

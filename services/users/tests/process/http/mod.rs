@@ -1,4 +1,4 @@
-//! A service that is reached directly, by clients of all manners.
+//! A service without a load balancer before it, and clients of all kinds.
 
 mod connections;
 mod early_answers;

@@ -18,7 +18,7 @@ use crate::{user, writable, write};
 const ROUNDS: usize = 200;
 const WRITERS: usize = 4;
 
-/// Creates users until the service is gone; notes those that were acknowledged.
+/// Creates users until the service is gone. Notes the acknowledged ones.
 fn create_until_killed(
     mut connection: Connection,
     count: &AtomicUsize,
@@ -71,11 +71,11 @@ fn every_acknowledged_write_survives_kill_9_and_no_id_is_used_again() {
         thread::scope(|scope| {
             for _ in 0..WRITERS {
                 let connection = task.connect();
-                // It ends with an error, which is the service's end.
+                // The error means that the service has ended.
                 scope.spawn(|| create_until_killed(connection, &count, &acknowledged).unwrap_err());
             }
-            // At another moment in each round, counted in writes first, so that a busy machine
-            // has as many: mostly between two syncs, sometimes in a checkpoint.
+            // Each round kills at another moment: mostly between two syncs, sometimes during a
+            // checkpoint. The wait counts writes first, so that a busy machine has as many.
             let more = acknowledged.lock().unwrap().len() + round * 7 % 13;
             eventually("writes are acknowledged", || {
                 acknowledged.lock().unwrap().len() >= more

@@ -7,7 +7,7 @@ use testkit::{Task, eventually};
 
 use crate::{user, writable, write};
 
-/// Lets the task have this many descriptors. Those that it has stay open.
+/// Limits the task to this many descriptors. Descriptors that are open stay open.
 fn allow(task: &Task, descriptors: u64) {
     let pid = Pid::from_raw(task.id().try_into().unwrap());
     let old = prlimit(
@@ -27,7 +27,7 @@ fn without_descriptors_writes_go_on_and_the_fold_is_made_up_for() {
     let task = binary.start();
     let mut connection = task.connect();
     let mut create = |number: usize| {
-        // Some 4 KiB: more than a journal holds before it is folded.
+        // About 4 KiB, after which the journal is folded.
         let mut user = user(&format!("user-{number}"));
         user["bio"] = "𝄞".repeat(1000).into();
         connection.ask(&write("POST", "/api/users", &user)).status

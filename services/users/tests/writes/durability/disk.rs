@@ -1,4 +1,4 @@
-//! Disks that are full, read-only, or sync when they should.
+//! Disks: full ones, read-only ones, and when the service syncs.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use testkit::{Binary, Response, eventually};
 
 use crate::{TOKEN, create, problem, user, usernames, writable, write};
 
-/// A file system that is gone when dropped.
+/// A file system that is unmounted when dropped.
 struct Mount {
     at: TempDir,
 }
@@ -67,7 +67,7 @@ fn on_a_full_disk_writes_are_refused_and_nothing_is_lost() {
     let ballast = fill(&mount);
     let mut acknowledged = vec!["before".to_owned()];
     let refused = loop {
-        // The journal has room for a while.
+        // The journal has room for some writes.
         let name = format!("user-{}", acknowledged.len());
         let mut new = user(&name);
         new["bio"] = "x".repeat(1000).into();
@@ -95,7 +95,7 @@ fn on_a_full_disk_writes_are_refused_and_nothing_is_lost() {
             .text()
             .contains("\nstore_writes_refused 1\n")
     );
-    // Also a start on a full disk reads.
+    // A start on a full disk can still read.
     assert!(task.stop().status.success());
     let full = binary.start();
     assert_eq!(usernames(&full), acknowledged);
@@ -168,7 +168,7 @@ fn the_sync_comes_before_the_answer() {
         .start();
     let before = fs::read_to_string(&trace).unwrap().lines().count();
     assert_eq!(create(&task, "finn").status, 201);
-    // The client may have its answer before strace has written the call down.
+    // The client may have its answer before strace has written the call.
     let read = || fs::read_to_string(&trace).unwrap();
     eventually("strace has seen the answer", || {
         read().contains("201 Created")

@@ -34,7 +34,7 @@ fn after_a_clean_stop_db_json_alone_is_a_backup() {
     let elsewhere = writable().db(fs::read(binary.db_path()).unwrap());
     let task = elsewhere.start();
     assert_eq!(usernames(&task), ["finn", "jake"]);
-    // Not even the id of the deleted one is given again.
+    // The id of the deleted record is not given again, either.
     assert_eq!(create(&task, "pb").header("location"), "/api/users/4");
 }
 
@@ -115,7 +115,7 @@ fn a_hand_edit_is_never_overwritten() {
     assert_eq!(health["writes"], "refused");
     assert!(task.stop().status.success());
     assert_eq!(fs::read_to_string(binary.db_path()).unwrap(), edited);
-    // Neither of the two is lost, and a person decides.
+    // Neither version is lost: the operator decides.
     for refused in [binary.run(), verify(&binary.db_path())] {
         assert!(!refused.status.success());
         let said = refused.stderr;

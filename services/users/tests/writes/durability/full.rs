@@ -45,19 +45,20 @@ fn a_full_collection_takes_what_does_not_make_it_larger_and_starts_again() {
     let users = usernames(&task);
     assert!(task.stop().status.success());
 
-    // As large as it may be, it starts; and what is larger does not, and is left as it is.
+    // A service starts with a collection of exactly the bound. It refuses a larger one, and leaves
+    // the file as it is.
     let task = binary.start();
     assert_eq!(usernames(&task), users);
     assert!(task.stop().status.success());
     let before = std::fs::read(binary.db_path()).unwrap();
     let reader = Binary::new(env!("CARGO_BIN_EXE_users")).env("DB_PATH", binary.db_path());
-    // Too large once it is read, and too large to be read.
+    // One file is too large once it is read; the other is too large to be read at all.
     for (small, max) in [&binary, &reader]
         .into_iter()
         .flat_map(|of| [(of, "1000"), (of, "100")])
     {
         let small = small.clone().env("MAX_COLLECTION_BYTES", max);
-        // What a start refuses, `verify` does not call sound.
+        // `verify` refuses what a start refuses.
         for refused in [small.run(), small.clone().arg("verify").run()] {
             assert!(!refused.status.success());
             let said = refused.stderr;

@@ -12,11 +12,10 @@ use testkit::{Binary, Signal, Task};
 
 use crate::{TOKEN, create, user, usernames, write};
 
-/// Far below what a hanging sync takes here, and than the deadline of a drain.
+/// Far below the time of a hanging sync in these tests, and below the deadline of a drain.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// The service with a user, on a disk whose syncs take ten minutes from some
-/// time on.
+/// The service with one user, on a disk whose syncs take ten minutes after the first ones.
 fn hanging(inject: &str) -> Binary {
     let strace = Path::new("/usr/bin/strace");
     assert!(strace.exists(), "needs strace: apt-get install strace");
@@ -29,8 +28,8 @@ fn hanging(inject: &str) -> Binary {
         .arg(env!("CARGO_BIN_EXE_users"))
 }
 
-/// The strace of a task. Killed when dropped, since it does not let go of a
-/// thread that it holds up, not even when the process ends.
+/// The strace of a task. Killed when dropped: otherwise it would not release a thread that it
+/// delays, not even when the process ends.
 struct Tracer(Pid);
 
 impl Tracer {
@@ -46,14 +45,14 @@ impl Drop for Tracer {
     }
 }
 
-/// What the system says of a process.
+/// The state of a process according to the system.
 fn status(task: &Task, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{}/status", task.id())).unwrap();
     let value = status.lines().find_map(|line| line.strip_prefix(name));
     value.unwrap().trim().to_owned()
 }
 
-/// Waits until the process has ended but for the thread that strace holds up.
+/// Waits until the process has ended, except for the thread that strace delays.
 fn ends_at_once(task: Task, tracer: Tracer) {
     let began = Instant::now();
     while !status(&task, "State:").starts_with('Z') {
@@ -68,7 +67,8 @@ fn ends_at_once(task: Task, tracer: Tracer) {
 #[ignore = "needs strace: makes syncs hang"]
 fn a_second_signal_stops_at_once_though_a_write_or_the_last_fold_hangs() {
     for (delay, in_flight) in [("0s", true), ("0s", false), ("60s", true)] {
-        // strace counts calls by thread: the first sync of the start and of the writer are quick.
+        // strace counts calls by thread: the first sync of the start and the first of the writer
+        // are not delayed.
         let binary = hanging("fdatasync:when=2+").env("DRAIN_DELAY", delay);
         let task = binary.start_unready();
         let tracer = Tracer::of(&task);
@@ -83,7 +83,7 @@ fn a_second_signal_stops_at_once_though_a_write_or_the_last_fold_hangs() {
         task.signal(Signal::INT);
         task.logged("stopping at once");
         ends_at_once(task, tracer);
-        // What was acknowledged is there.
+        // Acknowledged writes are there.
         let task = Binary::new(env!("CARGO_BIN_EXE_users")).env("DB_PATH", binary.db_path());
         assert_eq!(usernames(&task.start())[..2], ["finn", "jake"]);
     }

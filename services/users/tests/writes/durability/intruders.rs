@@ -1,4 +1,4 @@
-//! Files of a running service that somebody removes.
+//! Somebody removes files of a running service.
 
 use std::{fs, path::PathBuf, sync::Mutex, thread};
 
@@ -46,7 +46,7 @@ fn after_the_lock_was_removed_two_writers_do_not_both_acknowledge() {
         assert_eq!(create(&second, &name).status, 201);
         acknowledged.lock().unwrap().push(name);
     }
-    // Neither does the one that is refused write over the other's file when it stops.
+    // The refused service does not overwrite the other's file when it stops, either.
     assert!(first.stop().status.success());
     assert!(second.stop().status.success());
     let users = usernames(&binary.start());
