@@ -1,4 +1,4 @@
-//! The connections that are open, room for one more, and the memory that they take together.
+//! The open connections: how many there may be, and how much memory they may buffer together.
 
 use std::{
     collections::HashMap,
@@ -11,11 +11,11 @@ use std::{
 
 use tokio::task::AbortHandle;
 
-/// How long a client may keep its answer waiting when another one needs the room.
+/// How long a client may keep an answer waiting when another client needs its connection.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// Bytes that all connections together buffer at most, beyond the little that each has for
-/// itself: heads that are not whole, answers that nobody reads.
+/// Bytes that all connections together may buffer: incomplete heads, and answers that clients do
+/// not read. The few bytes that each connection may always buffer do not count.
 const BUFFERED_BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// The value of `slow_since` while the client keeps up.
@@ -25,24 +25,24 @@ const NOT_SLOW: u64 = u64::MAX;
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
-    /// Requests whose answer is not wholly handed to the connection.
+    /// Requests whose answers are not yet completely handed to the connection.
     in_flight: AtomicUsize,
     /// Microseconds after `opened` at which the last answer was handed over.
     idle_since: AtomicU64,
     /// Whether bytes of an answer wait for the client to read.
     write_blocked: AtomicBool,
-    /// Microseconds after `opened` at which the client began to keep an answer
-    /// waiting; it makes up for that by taking enough of it.
+    /// Microseconds after `opened` at which the client began to keep an answer waiting. Reset when
+    /// it has read enough.
     slow_since: AtomicU64,
-    /// Bytes of a request's body that are still to come, `usize::MAX` when it does not say.
+    /// Bytes of a request's body that are still to come. `usize::MAX` if the length is unknown.
     body: AtomicUsize,
-    /// Bytes of answers that were copied for this client and are not sent.
+    /// Bytes of answers that were copied for this client and are not sent yet.
     copied: AtomicUsize,
-    /// Bytes that the connection buffers, as far as they are counted.
+    /// Bytes that the connection buffers, as it last reported.
     buffered: AtomicUsize,
-    /// Whether it is being closed because of them.
+    /// Whether the connection is being closed because it buffers so much.
     leaving: AtomicBool,
-    /// What serves the connection, for closing it.
+    /// The task that serves the connection. Aborting it closes the connection.
     task: OnceLock<AbortHandle>,
 }
 
@@ -66,27 +66,27 @@ impl Activity {
         self.count(1);
     }
 
-    /// Bytes of a request's body that are still to come, `usize::MAX` when it does not say.
+    /// Bytes of a request's body that are still to come. `usize::MAX` if the length is unknown.
     pub fn body(&self) -> usize {
         self.body.load(Relaxed)
     }
 
-    /// So many bytes of a body are still to come.
+    /// Sets how many bytes of a body are still to come.
     pub fn set_body(&self, bytes: usize) {
         self.body.store(bytes, Relaxed);
     }
 
-    /// Bytes of answers that were copied for this client and are not sent.
+    /// Bytes of answers that were copied for this client and are not sent yet.
     pub fn copied(&self) -> usize {
         self.copied.load(Relaxed)
     }
 
-    /// So many bytes were copied for this client.
+    /// Notes that so many bytes were copied for this client.
     pub fn copy(&self, bytes: usize) {
         self.copied.store(self.copied() + bytes, Relaxed);
     }
 
-    /// So many bytes were sent, copies or not.
+    /// Notes that so many bytes were sent, whether copied or not.
     pub fn sent(&self, bytes: usize) {
         let copied = self.copied();
         if copied > 0 {
@@ -99,20 +99,20 @@ impl Activity {
         self.count(usize::MAX);
     }
 
-    /// Whether a request's answer is not wholly handed to the connection.
+    /// Whether an answer is not yet completely handed to the connection.
     pub fn answering(&self) -> bool {
         self.in_flight.load(Relaxed) > 0
     }
 
-    /// Only the connection's own task counts, so that no other addition is lost.
+    /// Only the connection's own task calls this, so no concurrent addition is lost.
     fn count(&self, requests: usize) {
         let in_flight = self.in_flight.load(Relaxed);
         self.in_flight
             .store(in_flight.wrapping_add(requests), Relaxed);
     }
 
-    /// Whether nothing would be lost by closing the connection now. True of one
-    /// whose client has sent half a request.
+    /// Whether nothing would be lost by closing the connection now. A connection on which half a
+    /// request has arrived counts as idle.
     pub fn idle(&self) -> bool {
         self.in_flight.load(Relaxed) == 0 && !self.write_blocked.load(Relaxed)
     }
@@ -121,14 +121,14 @@ impl Activity {
         self.opened + Duration::from_micros(self.idle_since.load(Relaxed))
     }
 
-    /// Since when the client has kept an answer waiting, if it does now.
+    /// When the client began to keep an answer waiting, if it does so now.
     fn slow_since(&self) -> Option<Instant> {
         let since = self.slow_since.load(Relaxed);
         let slow = self.write_blocked.load(Relaxed) && since != NOT_SLOW;
         slow.then(|| self.opened + Duration::from_micros(since))
     }
 
-    /// The client begins to keep an answer waiting.
+    /// Notes that the client begins to keep an answer waiting.
     pub fn write_blocked(&self, now: Instant) {
         self.write_blocked.store(true, Relaxed);
         if !self.slow() {
@@ -136,22 +136,22 @@ impl Activity {
         }
     }
 
-    /// The client takes some of its answer again.
+    /// Notes that the client reads its answer again.
     pub fn write_unblocked(&self) {
         self.write_blocked.store(false, Relaxed);
     }
 
-    /// The client has made up for keeping answers waiting.
+    /// Notes that the client has read enough to count as fast again.
     pub fn caught_up(&self) {
         self.slow_since.store(NOT_SLOW, Relaxed);
     }
 
-    /// Whether the client has kept an answer waiting and not made up for it.
+    /// Whether the client has kept an answer waiting and not read enough since.
     pub fn slow(&self) -> bool {
         self.slow_since.load(Relaxed) != NOT_SLOW
     }
 
-    /// Since when the connection has waited for its client, if it does now.
+    /// When the connection began to wait for its client, if it does so now.
     fn waiting_since(&self) -> Option<Instant> {
         if self.idle() {
             Some(self.idle_since())
@@ -165,9 +165,9 @@ impl Activity {
         u64::try_from(micros).unwrap_or(NOT_SLOW - 1)
     }
 
-    /// Names the task that serves the connection.
+    /// Sets the task that serves the connection.
     pub fn runs_as(&self, task: AbortHandle) {
-        // There is one task for a connection, and it is named once.
+        // There is one task for each connection, and it is set once.
         let _ = self.task.set(task);
     }
 
@@ -186,15 +186,15 @@ pub(crate) struct Connections {
     buffered: Arc<Buffered>,
 }
 
-/// Bytes that all connections buffer, as far as they are counted.
+/// Bytes that all connections buffer, as they last reported.
 #[derive(Debug, Default)]
 struct Buffered {
     bytes: AtomicUsize,
-    /// Those of connections that are being closed, which frees them a moment later.
+    /// The part of connections that are being closed. Their memory is freed a moment later.
     leaving: AtomicUsize,
 }
 
-/// A connection's place among the open ones; dropped, it is free again.
+/// A connection's place among the open ones. Dropping it frees the place.
 pub(crate) struct Place {
     pub connections: Connections,
     number: u64,
@@ -210,8 +210,8 @@ impl Connections {
         }
     }
 
-    /// Gives the connection with this number a place, if need be another one's.
-    /// `None` when nobody makes room.
+    /// Gives the connection with this number a place. If there is none, another connection is
+    /// closed. `None` if none can be closed.
     pub fn admit(&self, number: u64, now: Instant) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= self.max && !evict(&mut open, now) {
@@ -236,13 +236,13 @@ impl Connections {
         }
     }
 
-    /// Whether the connections buffer as much as they may.
+    /// Whether the connections together buffer as much as they may.
     pub fn full(&self) -> bool {
         self.buffered.bytes.load(Relaxed) >= BUFFERED_BYTES_MAX
     }
 
-    /// A connection buffers so many bytes now. When that is too much for all together, those
-    /// make room that have held most for longest.
+    /// Notes how many bytes a connection buffers now. When all together buffer too much, this
+    /// closes the connections that have held most for longest.
     pub fn buffer(&self, activity: &Activity, bytes: usize) {
         let before = activity.buffered.swap(bytes, Relaxed);
         let count = |all: &AtomicUsize| {
@@ -250,7 +250,7 @@ impl Connections {
             all.fetch_sub(before, Relaxed);
         };
         count(&self.buffered.bytes);
-        // One that is being closed may be in the middle of its turn.
+        // A connection that is being closed may still be running.
         if activity.leaving.load(Relaxed) {
             count(&self.buffered.leaving);
         }
@@ -259,7 +259,8 @@ impl Connections {
         }
     }
 
-    /// Closes connections that wait for their clients until the others do not buffer too much.
+    /// Closes connections that wait for their clients, until the others together do not buffer too
+    /// much.
     pub fn shed(&self, now: Instant) {
         let Buffered { bytes, leaving } = &*self.buffered;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -283,15 +284,15 @@ impl Connections {
         }
     }
 
-    /// Closes one connection, if any can be spared.
+    /// Closes one connection, if one is idle or slow.
     pub fn make_room(&self, now: Instant) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         evict(&mut open, now);
     }
 }
 
-/// Closes the connection that has been idle longest, or else the one whose
-/// client has kept its answer waiting longest. Whether there was either.
+/// Closes the connection that has been idle longest, or else the one whose client has kept its
+/// answer waiting longest. Returns whether there was one.
 fn evict(open: &mut HashMap<u64, Arc<Activity>>, now: Instant) -> bool {
     let idle = open.iter().filter(|(_, activity)| activity.idle());
     let idle = idle.min_by_key(|(_, activity)| activity.idle_since());
@@ -304,7 +305,7 @@ fn evict(open: &mut HashMap<u64, Arc<Activity>>, now: Instant) -> bool {
     let Some(&number) = idle.map(|(number, _)| number).or_else(slowest) else {
         return false;
     };
-    // Out of the map at once, so that the next newcomer evicts another one.
+    // Removed at once, so that the next newcomer evicts another connection.
     if let Some(activity) = open.remove(&number) {
         activity.close();
     }

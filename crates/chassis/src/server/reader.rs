@@ -1,30 +1,30 @@
-//! What a client has sent and hyper does not have yet.
+//! Bytes that a client has sent and that are not yet given to hyper.
 
 use tokio::io::ReadBuf;
 
-/// Bytes that are read, and given to hyper, at a time: half of its first buffer. It fills that
-/// with heads as long as their answers wait, and takes one of twice the size when it is full.
+/// Bytes that are read, and given to hyper, at a time: half of hyper's first buffer. hyper fills
+/// its buffer with heads while their answers wait, and doubles it when it is full.
 pub(crate) const READ_BYTES_MAX: usize = 4 * 1024;
 
-/// Bytes of a head from which on hyper refuses it.
+/// hyper refuses heads of this many bytes or more.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// Headers that are looked at to tell a part of a head from what is none.
+/// The most headers that are parsed to tell an incomplete head from a malformed one.
 const HEADERS_MAX: usize = 100;
 
-/// What a client has sent and hyper does not have yet. It gets heads when they are whole: for a
-/// part of one it would take two buffers of 8 KiB, however short that is.
+/// Bytes that a client has sent and that are not yet given to hyper. hyper gets only whole heads:
+/// even for a short part of one it would allocate two buffers of 8 KiB.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// What was read and not given.
+    /// Bytes that were read and not given yet.
     waiting: Vec<u8>,
-    /// How many bytes of that may be given now.
+    /// How many bytes of `waiting` may be given now.
     ready: usize,
-    /// Whether the others are known to begin a head.
+    /// Whether the rest of `waiting` is known to be the beginning of a head.
     part: bool,
-    /// The last bytes that were given: the end of a head may have begun there.
+    /// The last bytes that were given. The empty line that ends a head may begin with them.
     given: [u8; 2],
-    /// Bytes of hyper's buffer beyond its first one. It does not shrink.
+    /// Bytes of hyper's buffer once it has grown beyond the first one. It does not shrink.
     behind: usize,
 }
 
@@ -39,8 +39,8 @@ impl Reader {
         !self.waiting.is_empty()
     }
 
-    /// Gives of what waits what may be given, which is `body` bytes at least. Returns how much
-    /// that was.
+    /// Gives the waiting bytes that may be given, including the next `body` bytes, which belong to
+    /// a body. Returns how many bytes were given.
     pub fn give(&mut self, buf: &mut ReadBuf<'_>, body: usize) -> usize {
         if self.waiting.is_empty() {
             return 0;
@@ -49,7 +49,7 @@ impl Reader {
         if self.ready == 0 && !self.part {
             self.part = is_part(&self.waiting);
             if !self.part {
-                // hyper says so.
+                // Malformed: hyper answers it.
                 self.ready = self.waiting.len();
             }
         }
@@ -69,10 +69,10 @@ impl Reader {
         bytes
     }
 
-    /// Takes what was read while nothing waited, and gives of it what may be given, which is
-    /// `body` bytes at least. Returns how much that was.
+    /// Takes bytes that were read while nothing waited. Gives those that may be given, including
+    /// the first `body` bytes. Returns how many bytes were given.
     pub fn pass(&mut self, read: &[u8], buf: &mut ReadBuf<'_>, body: usize) -> usize {
-        // What nearly all clients send at a time: a head, or several.
+        // Nearly all clients send one or several whole heads at a time.
         let whole = if read.ends_with(b"\r\n\r\n") {
             read.len()
         } else {
@@ -88,7 +88,7 @@ impl Reader {
         self.give(buf, 0)
     }
 
-    /// Takes what was read while something waited.
+    /// Takes bytes that were read while others waited.
     pub fn extend(&mut self, read: &[u8]) {
         let before = self.waiting.len();
         let end = end_of_heads(last_two(self.given, &self.waiting), read);
@@ -103,13 +103,13 @@ impl Reader {
         }
     }
 
-    /// The client sends no more.
+    /// Notes that the client sends no more.
     pub fn end(&mut self) {
         self.ready = self.waiting.len();
     }
 }
 
-/// The last two bytes, if need be of those before.
+/// The last two bytes of `bytes`. If it is shorter, `before` fills up.
 fn last_two(before: [u8; 2], bytes: &[u8]) -> [u8; 2] {
     match *bytes {
         [.., last, end] => [last, end],
@@ -118,8 +118,8 @@ fn last_two(before: [u8; 2], bytes: &[u8]) -> [u8; 2] {
     }
 }
 
-/// Where the last head of these bytes ends, if one does: behind an empty line. `before` stands
-/// before them.
+/// The end of the last whole head in these bytes, which is behind an empty line; 0 if there is
+/// none. `before` are the two bytes before them.
 fn end_of_heads(before: [u8; 2], bytes: &[u8]) -> usize {
     let at = |back: usize, end: usize| match end.checked_sub(back) {
         Some(at) => bytes[at],
@@ -132,7 +132,7 @@ fn end_of_heads(before: [u8; 2], bytes: &[u8]) -> usize {
     (1..=bytes.len()).rev().find(ends).unwrap_or(0)
 }
 
-/// Whether this may be the beginning of a head. hyper refuses what is none at once.
+/// Whether this is the beginning of a well-formed head. hyper refuses anything else at once.
 fn is_part(bytes: &[u8]) -> bool {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let parsed = httparse::Request::new(&mut headers).parse(bytes);
@@ -143,7 +143,7 @@ fn is_part(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// What hyper gets of what is read in these pieces, up to the end.
+    /// The pieces that hyper gets when these pieces are read and the input then ends.
     fn given(pieces: &[&[u8]], body: usize) -> Vec<Vec<u8>> {
         let mut reader = Reader::default();
         let mut given = Vec::new();
@@ -189,7 +189,7 @@ mod tests {
     fn the_end_of_a_head_is_seen_behind_what_was_given() {
         let mut reader = Reader::default();
         let mut bytes = [0; READ_BYTES_MAX];
-        // Given as a part of a body, since that does not say how long it is.
+        // Given as part of a body whose length is unknown.
         let mut buf = ReadBuf::new(&mut bytes);
         let passed = reader.pass(b"0\r\n\r\nGET / HTTP/1.1\r\n\r", &mut buf, usize::MAX);
         assert_eq!(passed, 22);

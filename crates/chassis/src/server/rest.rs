@@ -1,4 +1,4 @@
-//! What is left of a body that its request's handler did not read.
+//! The rest of a body that the handler did not read.
 
 use std::{
     pin::Pin,
@@ -16,35 +16,35 @@ use pin_project_lite::pin_project;
 
 use crate::server::connections::Activity;
 
-/// Bytes of a rest that is read and dropped, so that the connection can be kept.
+/// The longest rest that is read and dropped so that the connection can be kept.
 const REST_BYTES_MAX: u64 = 64 * 1024;
 
-/// How long that may take.
+/// How long reading the rest may take.
 const REST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Has requests answered by `S`, and sees to what it leaves of their bodies: a short rest is
-/// read and dropped behind the answer. Before a longer one the answer says that the connection
-/// ends with it; the socket then reads and drops what the client still sends.
+/// Lets `S` answer requests, and takes care of what it leaves of their bodies. A short rest is read
+/// and dropped after the answer. If the rest is longer, the answer says that the connection ends;
+/// the socket then reads and drops what the client still sends.
 ///
-/// Left alone, hyper would end the connection too, but without saying so.
+/// Without this, hyper would end the connection as well, but the answer would not say so.
 pub(crate) struct Rests<S> {
     pub service: S,
     pub activity: Arc<Activity>,
 }
 
-/// A request's body. What is not read of it comes back.
+/// A request's body. When it is dropped, the part that was not read comes back to [`Rests`].
 pub struct RequestBody {
     /// `None` when it is empty, read to its end, or has come back.
     body: Option<Incoming>,
-    /// Where it comes back; `None` of a body that is empty.
+    /// Where the unread part comes back. `None` if the body is empty.
     rest: Option<Arc<Rest>>,
-    /// Whether the client waits for word that it may send the body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     held_back: bool,
 }
 
-/// Where a rest comes back.
+/// Where the unread part of a body comes back.
 struct Rest {
-    /// What came back, and whether the client still waits for word that it may send it.
+    /// The body that came back, and whether the client still waits for `100 Continue`.
     body: Mutex<Option<(Incoming, bool)>>,
     activity: Arc<Activity>,
 }
@@ -57,7 +57,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // By polling, hyper is asked to give the client that word.
+        // Polling makes hyper send `100 Continue`.
         self.held_back = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
@@ -125,7 +125,7 @@ where
 }
 
 pin_project! {
-    /// An answer on its way, and what it may leave of the body.
+    /// The future of an answer, which may leave a rest of the body.
     pub(crate) struct Answer<F> {
         #[pin]
         answer: Option<F>,
@@ -150,7 +150,7 @@ where
         let Some(rest) = this.rest.take() else {
             return Poll::Ready(Ok(response));
         };
-        // It may hold the body to its end.
+        // The future may hold the body until it is dropped.
         this.answer.set(None);
         let left = rest
             .body
@@ -173,7 +173,7 @@ where
     }
 }
 
-/// Reads what is left. Dropped before its end, hyper ends the connection.
+/// Reads the rest to its end. If it were dropped before, hyper would end the connection.
 async fn read(mut rest: Incoming) {
     while let Some(Ok(_)) = rest.frame().await {}
 }

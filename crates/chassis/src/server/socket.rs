@@ -20,76 +20,75 @@ use crate::server::{
     reader::{READ_BYTES_MAX, Reader},
 };
 
-/// How long a client may keep its answer waiting before it is cut off, unless
-/// it takes [`STALL_BYTES`] meanwhile: a byte now and then is not enough.
+/// A client that keeps its answer waiting for this long is cut off, unless it reads
+/// [`STALL_BYTES`] meanwhile. A byte now and then is not enough.
 const STALL: Duration = Duration::from_secs(30);
 
-/// Bytes that are worth waiting for.
+/// Reading this many bytes gives a client its full time again.
 const STALL_BYTES: usize = 64 * 1024;
 
-/// Bytes of a write that is held back at most: copying more costs as much as a system call.
+/// The longest write that is held back. Copying more costs as much as a system call.
 const WRITE_BYTES_MAX: usize = 4 * 1024;
 
-/// Bytes that are held back at most.
+/// The most bytes that are held back.
 const HELD_BYTES_MAX: usize = 32 * 1024;
 
-/// Bytes of a head, and bytes that are held back, that a connection may buffer uncounted.
+/// Bytes of heads, and bytes of held back answers, that a connection may buffer without being
+/// counted.
 const OWN_BYTES: usize = 2 * 1024;
 
-/// How long a client may go on sending when its connection is over and the last answer is sent.
+/// How long a client may go on sending after the last answer of its connection.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// How long it may be silent meanwhile.
+/// How long the client may be silent meanwhile.
 const LINGER_SILENCE: Duration = Duration::from_secs(5);
 
-/// Reads that drop what they read, until other connections have their turn.
+/// Reads whose bytes are dropped, before other connections get their turn.
 const LINGER_READS: usize = 16;
 
-/// A socket that notes when its client does not keep up with reading, and ends
-/// when it falls too far behind.
+/// A socket that notes when its client reads too slowly, and ends when it is far too slow.
 ///
-/// Answers to pipelined requests are sent together, in one system call: small
-/// writes are held back until the reader comes back for more. hyper has an
-/// option for this, `pipeline_flush`, with which it copies a whole body before
-/// it sends the first byte, however slow the client is, and does not send what
-/// it answers to a bad head.
+/// Answers to pipelined requests are sent together in one system call: small writes are held back
+/// until hyper reads again. hyper's own option for this, `pipeline_flush`, is not used. With it,
+/// hyper copies a whole body before it sends the first byte, however slow the client is, and does
+/// not send its answer to a malformed head.
 ///
-/// It counts what is buffered for its client, also by hyper, and does not read on while all
-/// connections together buffer too much.
+/// The socket counts the bytes that are buffered for its client, including those in hyper. While
+/// all connections together buffer too much, it does not read.
 ///
-/// Once the connection is over, it reads and drops what the client still sends: the system would
-/// answer that with a reset, and the client would not get to read the last answer.
+/// After the last answer, the socket reads and drops what the client still sends. Otherwise the
+/// system would answer with a reset, and the client could not read the last answer.
 pub(crate) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
     connections: Connections,
     /// How long the client may still keep us waiting.
     patience: Duration,
-    /// Bytes that it has taken since `patience` was whole.
+    /// Bytes that the client has read since `patience` was reset.
     taken: usize,
-    /// Runs while the client takes nothing.
+    /// The timer that runs while the client reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Bytes that are still to be sent, from `sent` on.
+    /// Bytes that are held back. Those before `sent` are sent already.
     held: Vec<u8>,
     sent: usize,
-    /// Whether the last read found something. hyper then reads again before it
-    /// waits, or shuts down; otherwise it need not, and a flush must send.
+    /// Whether the last read returned something. If so, hyper reads again before it waits or shuts
+    /// down. If not, it may not read again, so a flush must send.
     read_again: bool,
     reader: Reader,
-    /// Bytes that this connection was last said to buffer.
+    /// Bytes that this connection was last reported to buffer.
     buffered: usize,
     closing: Closing,
 }
 
-/// The end of a connection.
+/// How far the end of a connection has come.
 enum Closing {
-    /// Not yet.
+    /// The connection goes on.
     Open,
-    /// The client has said that it sends no more.
+    /// The client has ended its side: it sends no more.
     Heard,
-    /// The last answer is sent: until then the client may go on sending.
+    /// The last answer is sent. Until this time, the client may go on sending.
     Lingering(tokio::time::Instant),
-    /// The same, and the client is silent until then.
+    /// The same, but the client is silent. The timer ends its silence.
     Silent(tokio::time::Instant, Pin<Box<Sleep>>),
 }
 
@@ -158,7 +157,7 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// Says what is buffered, when that has changed.
+    /// Reports how much is buffered, if that has changed.
     fn account(&mut self) {
         let counted = |bytes: usize| if bytes > OWN_BYTES { bytes } else { 0 };
         let (heads, held) = (self.reader.buffered(), self.held.capacity());
@@ -169,7 +168,8 @@ impl Socket {
         }
     }
 
-    /// Reads, and gives what hyper is to have. Nothing, when the client sends no more.
+    /// Reads from the client, and gives hyper the bytes that it may have. Gives none when the client
+    /// sends no more.
     fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
@@ -183,7 +183,7 @@ impl Socket {
             }
             if self.reader.buffered() >= OWN_BYTES && self.connections.full() {
                 self.connections.shed(Instant::now());
-                // Those that make room do so before this is tried again.
+                // Connections that are being closed free their memory before the next attempt.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -258,8 +258,9 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // The answer to a request that is being answered goes with the others. Blocked, it is
-        // tried again when the socket can be written: this task is woken for both.
+        // While a request is being answered, its answer will be sent with those that are held
+        // back. If sending blocks, it is tried again once the socket is writable: the task is
+        // woken for reading and for writing.
         if !self.activity.answering()
             && let Poll::Ready(Err(error)) = self.poll_send(cx)
         {

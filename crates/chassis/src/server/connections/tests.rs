@@ -8,7 +8,7 @@ fn the_longest_idle_connection_makes_room() {
     let places: Vec<_> = (0..3)
         .map(|n| connections.admit(n, at(n)).unwrap())
         .collect();
-    // The oldest has just answered, the second is in the middle of a request.
+    // The oldest connection has just answered; the second one is in the middle of a request.
     places[0].activity.request_began();
     places[0].activity.request_ended(at(10));
     places[1].activity.request_began();
@@ -61,11 +61,11 @@ fn connections_that_hold_most_for_longest_make_room() {
         .map(|n| connections.admit(n, start).unwrap())
         .collect();
     let buffer = |n: usize, bytes| connections.buffer(&places[n].activity, bytes);
-    // It has just answered: what it holds it has not held for long.
+    // It has just answered, so it has not held its bytes for long.
     places[0].activity.request_began();
     places[0].activity.request_ended(start + SLOW);
     buffer(0, BUFFERED_BYTES_MAX / 2);
-    // It is being answered: it holds what it does not for want of its client.
+    // It is being answered: it does not wait for its client.
     places[1].activity.request_began();
     buffer(1, BUFFERED_BYTES_MAX / 4);
     buffer(2, BUFFERED_BYTES_MAX / 8);
@@ -78,7 +78,7 @@ fn connections_that_hold_most_for_longest_make_room() {
     connections.shed(start + SLOW);
     assert!(open(0) && open(1) && !open(2) && open(3));
     assert!(connections.full(), "until its task has ended");
-    // What it buffers until then is on no other one's account.
+    // What it buffers until it is closed counts against no other connection.
     buffer(2, 7);
     buffer(2, 0);
     assert!(!connections.full());

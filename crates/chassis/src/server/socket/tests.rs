@@ -7,7 +7,7 @@ use super::*;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
-/// A socket, and its client's end.
+/// A socket and the client's end.
 async fn pair() -> (Socket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap());
@@ -17,12 +17,12 @@ async fn pair() -> (Socket, TcpStream) {
     (Socket::new(stream, activity, Connections::new(1)), client)
 }
 
-/// Bytes that the client has received by now: loopback delivers at once.
+/// How many bytes the client has received by now. Loopback delivers at once.
 fn received(client: &std::net::TcpStream) -> usize {
     client.peek(&mut [0; 64]).unwrap_or(0)
 }
 
-/// Lets the socket look for more, of which there is none.
+/// Lets the socket read when there is nothing to read.
 async fn nothing_to_read(socket: &mut Socket) {
     let mut byte = [0];
     tokio::select! {
@@ -45,7 +45,7 @@ async fn answers_are_sent_when_no_request_is_left() {
     assert_eq!(received(&client), 0);
     nothing_to_read(&mut socket).await;
     assert_eq!(received(&client), 18);
-    // Nobody need read again now, so that a flush sends.
+    // Nobody has to read again, so a flush sends.
     socket.write_all(b"answer").await.unwrap();
     socket.flush().await.unwrap();
     assert_eq!(received(&client), 24);
@@ -90,7 +90,7 @@ async fn connected() -> (Socket, TcpStream) {
     (server, client.unwrap())
 }
 
-/// Whether a long answer gets through to a client that takes so many bytes every ten seconds.
+/// Whether a client that reads so many bytes every ten seconds gets all of a long answer.
 async fn answered(bytes: usize) -> io::Result<()> {
     let (mut socket, mut client) = connected().await;
     let reading = async {
