@@ -150,7 +150,7 @@ where
         let Some(rest) = this.rest.take() else {
             return Poll::Ready(Ok(response));
         };
-        // The future may hold the body until it is dropped.
+        // It may hold the body to its end.
         this.answer.set(None);
         let left = rest
             .body
