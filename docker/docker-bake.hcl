@@ -2,8 +2,8 @@
 #
 #   REVISION=$(git rev-parse HEAD) docker buildx bake -f docker/docker-bake.hcl
 #
-# An engine that stores one platform only takes one at a time:
-# add --load --set '*.platform=linux/arm64'. The tests read this file, they do not run it.
+# An engine that stores only one platform builds one at a time:
+# add --load --set '*.platform=linux/arm64'. The tests read this file and do not run it.
 
 variable "REVISION" {
   default = "unknown"
