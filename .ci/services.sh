@@ -5,7 +5,7 @@
 services=(services/*/)
 services=("${services[@]%/}")
 services=("${services[@]#services/}")
-# What writable ones take.
+# The token of writable services.
 token=a-token-for-the-tester
 work=$(mktemp -d)
 stop() {

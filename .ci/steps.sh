@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What .ci/run and .ci/long share: steps with a budget, all of which run, and what they took.
+# Shared by .ci/run and .ci/long: runs every step, and reports how long each took beside its budget.
 
 report=()
 failed=0
@@ -11,7 +11,7 @@ step() {
     local name=$1 budget=$2 began=$SECONDS status=0 took verdict=
     shift 2
     printf '\n== %s (budget %d s)\n' "$name" "$budget"
-    # In a condition, bash would not stop the command at its first failure.
+    # Not in a condition, because bash would then ignore the command's failures within.
     set +e
     (
         set -e
@@ -27,8 +27,8 @@ step() {
     report+=("$(printf '%5d s of %5d s  %s%s' "$took" "$budget" "$name" "${verdict:+: $verdict}")")
 }
 
-# finish BUDGET: what every step took. Fails when one of them failed, or all together took longer than that. A single step
-# over its budget is only named: a machine may be busy for a while.
+# finish BUDGET: prints what every step took. Fails when a step failed, or when all together took longer than the budget. A
+# single step over its budget does not fail, because a machine may be busy for a while.
 finish() {
     printf '\n== %d s of %d s\n' "$SECONDS" "$1"
     printf '%s\n' "${report[@]}"
