@@ -11,7 +11,7 @@ use crate::{
     lifecycle::{Lifecycle, Phase},
     mode::Mode,
     problem::ProblemDetails,
-    room::{Room, Rooms},
+    room::{AnswerRoom, Room, Rooms},
     telemetry::{log::Sink, metrics::Metrics},
 };
 
@@ -93,6 +93,11 @@ impl<M: Model> App<M> {
     pub(crate) fn admit_write(&self, caller: Caller) -> Result<Room<'_>, ProblemDetails> {
         caller.check_may_write()?;
         self.0.rooms.admit()
+    }
+
+    /// Room for the answer to an edit of a record that has so many bytes, once there is some.
+    pub(crate) async fn room_for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
+        self.0.rooms.for_answer(bytes).await
     }
 
     /// Whether this process writes.

@@ -1,8 +1,12 @@
 //! Room for the writes that are under way.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::problem::ProblemDetails;
 
@@ -15,10 +19,45 @@ const BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Bytes that every write may hold, whatever the others hold. Most writes need less.
 const OWN_BYTES: usize = 4 * 1024;
 
+/// Bytes of a record whose edits wait for each other: more than a body can hold.
+const LONG_RECORD_BYTES: usize = 64 * 1024;
+
+/// Bytes of such records that are being edited, or are answers that are not sent. A single record
+/// may be longer. Further edits wait; none is refused for lack of this room.
+const EDITED_BYTES_MAX: u32 = 6 * 1024 * 1024;
+
 /// Bounds the writes whose body is being read or that wait for the disk.
 pub(crate) struct Rooms {
     writes: Semaphore,
     bytes: AtomicUsize,
+    edited: Arc<Semaphore>,
+}
+
+/// Room for a long record as an answer, given back when that is sent.
+pub(crate) struct AnswerRoom {
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// A long record that has room.
+struct Held {
+    record: Bytes,
+    _room: AnswerRoom,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.record
+    }
+}
+
+impl AnswerRoom {
+    /// The record, which keeps its room.
+    pub fn hold(self, record: Bytes) -> Bytes {
+        Bytes::from_owner(Held {
+            record,
+            _room: self,
+        })
+    }
 }
 
 /// Room for one write. Dropping it gives the room back.
@@ -34,11 +73,25 @@ impl Default for Rooms {
         Self {
             writes: Semaphore::new(WRITES_MAX),
             bytes: AtomicUsize::new(0),
+            edited: Arc::new(Semaphore::new(EDITED_BYTES_MAX as usize)),
         }
     }
 }
 
 impl Rooms {
+    /// Room for a record of so many bytes that is about to be edited, if it takes any. Waits for
+    /// as long as the client does, first come, first served.
+    pub async fn for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
+        if bytes <= LONG_RECORD_BYTES {
+            return None;
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let edited = Arc::clone(&self.edited);
+        let room = edited.acquire_many_owned(bytes.min(EDITED_BYTES_MAX)).await;
+        let bytes = room.expect("nobody closes the semaphore");
+        Some(AnswerRoom { _bytes: bytes })
+    }
+
     /// Room for one more write.
     pub fn admit(&self) -> Result<Room<'_>, ProblemDetails> {
         let write = self.writes.try_acquire().map_err(|_| full())?;
@@ -102,5 +155,22 @@ mod tests {
         assert!(rooms.admit().is_err());
         drop(held);
         assert!(rooms.admit().is_ok());
+    }
+
+    #[tokio::test]
+    async fn edits_of_long_records_wait_for_answers_to_be_sent() {
+        let rooms = Rooms::default();
+        let long = rooms.for_answer(2 * BYTES_MAX).await.unwrap();
+        let answer = long.hold(Bytes::from_static(b"{}"));
+        assert_eq!(answer, "{}");
+        assert!(rooms.for_answer(LONG_RECORD_BYTES).await.is_none());
+        tokio::select! {
+            biased;
+            _ = rooms.for_answer(LONG_RECORD_BYTES + 1) => panic!("it did not wait"),
+            () = std::future::ready(()) => {}
+        }
+        let half = || rooms.for_answer(BYTES_MAX / 2);
+        let (one, other, ()) = tokio::join!(half(), half(), async { drop(answer) });
+        assert!(one.is_some() && other.is_some());
     }
 }

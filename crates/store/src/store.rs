@@ -223,6 +223,15 @@ impl<M: Model> Store<M> {
         Ok(json.map(Record::new))
     }
 
+    /// How many bytes the record with this id has, none when there is none.
+    ///
+    /// # Errors
+    /// When the collection cannot be read now.
+    pub async fn length(&self, id: Id<M>) -> Result<usize, ReadError> {
+        let json = self.shared.state().get(id.get());
+        Ok(json.map_or(0, |json| json.len()))
+    }
+
     /// The records that a query asks for.
     ///
     /// # Errors

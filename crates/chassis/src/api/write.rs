@@ -50,8 +50,14 @@ pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> A
     let mut room = app.admit_write(app.caller(&head.headers)?)?;
     let patch = json(app, head, body, &body::PATCH, &mut room).await?;
     let precondition = conditional::precondition(&head.headers);
-    let patched = app.store()?.patch(id, patch, precondition).await;
-    let record = patched.map_err(|error| refused(error, Some(id)))?;
+    let store = app.store()?;
+    // A short patch may make a long answer.
+    let answer_room = app.room_for_answer(store.length(id).await?).await;
+    let patched = store.patch(id, patch, precondition).await;
+    let mut record = patched.map_err(|error| refused(error, Some(id)))?;
+    if let Some(room) = answer_room {
+        record.json = room.hold(record.json);
+    }
     Ok(stored(StatusCode::OK, record))
 }
 

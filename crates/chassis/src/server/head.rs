@@ -23,6 +23,7 @@ where
     type Error = S::Error;
     type Future = Checked<S::Future>;
 
+    #[inline]
     fn call(&self, request: Request<B>) -> Self::Future {
         match check(&request) {
             Ok(()) => Checked::Asked {

@@ -9,7 +9,7 @@ pub(crate) mod socket;
 
 use std::{
     convert::Infallible,
-    io::ErrorKind,
+    io::{self, ErrorKind},
     net::SocketAddr,
     pin::pin,
     sync::Arc,
@@ -25,8 +25,9 @@ use http_body::Body;
 use hyper::{server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Semaphore,
     task::JoinSet,
     time::{interval, interval_at, sleep, timeout},
 };
@@ -53,10 +54,18 @@ const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 /// hyper's own timeout, which creates and drops a timer for each request.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The answer to a client when there is no room for another connection. Sent without reading
+/// The answer to a client when there is no room for another connection. Sent without looking at
 /// the request, for which there is no memory.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// How long the server goes on reading, and dropping, what such a client sends. Closed at once,
+/// the connection would answer a later request with a reset, and the client might not get to
+/// read the 503.
+const REFUSED: Duration = Duration::from_secs(1);
+
+/// How many such clients at a time: each takes a descriptor.
+const REFUSED_MAX: usize = 8;
 
 /// Serves connections from `listener` until the service stops, and then finishes the requests in
 /// flight. `service_for` makes the service that answers the requests of one connection.
@@ -78,6 +87,7 @@ pub(crate) async fn serve<S, R>(
     let mut stopping = pin!(lifecycle.reached(Phase::Stopping));
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut numbers = 0..;
+    let refused = Arc::new(Semaphore::new(REFUSED_MAX));
     loop {
         let (stream, peer) = tokio::select! {
             accepted = accept(&listener, &connections) => accepted,
@@ -99,7 +109,7 @@ pub(crate) async fn serve<S, R>(
             activity.runs_as(task);
         } else {
             tracing::warn!(%peer, "no room for another connection");
-            tasks.spawn(refuse(stream));
+            tasks.spawn(refuse(stream, Arc::clone(&refused)));
         }
     }
     drop(listener);
@@ -148,8 +158,19 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
     }
 }
 
-async fn refuse(mut stream: TcpStream) {
-    let _ = timeout(Duration::from_secs(1), stream.write_all(NO_ROOM)).await;
+async fn refuse(mut stream: TcpStream, refused: Arc<Semaphore>) {
+    let refusing = async {
+        stream.write_all(NO_ROOM).await?;
+        let Ok(_place) = refused.try_acquire() else {
+            return Ok(());
+        };
+        stream.shutdown().await?;
+        let mut dropped = [0; 1024];
+        while stream.read(&mut dropped).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // It has gone, or been heard for long enough.
+    let _ = timeout(REFUSED, refusing).await;
 }
 
 async fn connection<S, R>(http: http1::Builder, stream: TcpStream, service: S, place: Place)

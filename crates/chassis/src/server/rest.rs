@@ -100,6 +100,7 @@ where
     type Error = S::Error;
     type Future = Answer<S::Future>;
 
+    #[inline]
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (mut rest, mut held_back) = (None, false);
         if !request.body().is_end_stream() {
@@ -142,14 +143,13 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let answer = this.answer.as_mut().as_pin_mut();
-        let mut response = ready!(
-            answer
-                .expect("a future is not polled after its end")
-                .poll(cx)
-        )?;
-        let Some(rest) = this.rest.take() else {
-            return Poll::Ready(Ok(response));
+        let answer = answer.expect("a future is not polled after its end");
+        let Some(rest) = this.rest.as_ref() else {
+            // Handed on as it is: a response is long, and most requests have no body.
+            return answer.poll(cx);
         };
+        let mut response = ready!(answer.poll(cx))?;
+        let rest = Arc::clone(rest);
         // It may hold the body to its end.
         this.answer.set(None);
         let left = rest

@@ -145,6 +145,9 @@ impl Socket {
 
     /// Sends what is held back.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.held.is_empty() && self.buffered == 0 {
+            return Poll::Ready(Ok(()));
+        }
         while self.sent < self.held.len() {
             let held = &self.held[self.sent..];
             let wrote = Pin::new(&mut self.stream).poll_write(cx, held);

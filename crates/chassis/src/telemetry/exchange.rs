@@ -41,7 +41,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 const LOGGED_BYTES_MAX: usize = 512;
 
 /// Longer pieces of an answer count as copied for the client, unless they share the collection's
-/// memory.
+/// memory or hold room among the writes.
 const COPIED_BYTES_MIN: usize = 4 * 1024;
 
 /// What the exchanges of a connection share.

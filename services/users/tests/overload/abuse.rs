@@ -163,6 +163,21 @@ fn without_room_those_who_hardly_read_give_way() {
 }
 
 #[test]
+fn who_is_turned_away_learns_so_even_before_a_request() {
+    let task = service(1).start();
+    let _busy = task.unread("/api/users");
+    for _ in 0..20 {
+        let mut newcomer = Connection::open(task.addr()).unwrap();
+        // The answer is there.
+        assert_eq!(newcomer.stream().peek(&mut [0]).unwrap(), 1);
+        let request = Request::get("/api/users/1").to_bytes();
+        newcomer.stream().write_all(&request).unwrap();
+        assert_eq!(newcomer.response("GET").status, 503);
+        newcomer.wait_closed();
+    }
+}
+
+#[test]
 fn who_is_turned_away_learns_so_even_after_a_request() {
     let task = service(1).start();
     let busy = task.unread("/api/users");
