@@ -18,6 +18,9 @@ const SLOW: Duration = Duration::from_secs(5);
 /// not read. The few bytes that each connection may always buffer do not count.
 const BUFFERED_BYTES_MAX: usize = 6 * 1024 * 1024;
 
+/// Bytes of a piece that is copied for one client: lists put single records together in as many.
+const PIECE_BYTES: usize = 32 * 1024;
+
 /// The value of `slow_since` while the client keeps up.
 const NOT_SLOW: u64 = u64::MAX;
 
@@ -76,19 +79,21 @@ impl Activity {
         self.body.store(bytes, Relaxed);
     }
 
-    /// Bytes of answers that were copied for this client and are not sent yet.
+    /// Bytes that copies for this client take while any of them is not sent: a piece is freed
+    /// when all of it is.
     pub fn copied(&self) -> usize {
-        self.copied.load(Relaxed)
+        self.copied.load(Relaxed).next_multiple_of(PIECE_BYTES)
     }
 
     /// Notes that so many bytes were copied for this client.
     pub fn copy(&self, bytes: usize) {
-        self.copied.store(self.copied() + bytes, Relaxed);
+        self.copied
+            .store(self.copied.load(Relaxed) + bytes, Relaxed);
     }
 
     /// Notes that so many bytes were sent, whether copied or not.
     pub fn sent(&self, bytes: usize) {
-        let copied = self.copied();
+        let copied = self.copied.load(Relaxed);
         if copied > 0 {
             self.copied.store(copied.saturating_sub(bytes), Relaxed);
         }
