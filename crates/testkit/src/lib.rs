@@ -31,6 +31,7 @@ mod output;
 mod process;
 mod start;
 mod task;
+mod tracer;
 
 use std::{
     thread,
@@ -43,6 +44,7 @@ pub use connection::Connection;
 pub use message::{Request, Response};
 pub use rustix::process::Signal;
 pub use task::{Ended, Task};
+pub use tracer::Tracer;
 
 /// Longest wait for anything that should happen at once. It is long because a machine that runs
 /// tests is busy. A test that passes does not wait that long.

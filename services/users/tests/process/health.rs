@@ -1,32 +1,29 @@
 //! Health: while starting, and for containers.
 
 use std::{
-    fs::{self, OpenOptions},
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener},
     sync::mpsc,
     thread,
 };
 
-use rustix::{
-    fs::{CWD, Mode, mkfifoat},
-    net::{AddressFamily, SocketType},
-};
-use testkit::{Binary, Signal};
+use rustix::net::{AddressFamily, SocketType};
+use testkit::{Binary, Signal, Task, Tracer};
 
 use crate::{service, with_users};
 
-/// The service on a `db.json` whose reader waits until the test writes.
+/// The service without users, whose `db.json` cannot be opened until its strace is gone.
 fn with_slow_file() -> Binary {
-    let service = service();
-    mkfifoat(CWD, service.db_path(), Mode::RUSR | Mode::WUSR).unwrap();
-    service
+    let inject = "inject=openat:delay_enter=600s";
+    let arguments = ["-P", "db.json", "-e", "trace=openat", "-e", inject];
+    Tracer::binary(&arguments, env!("CARGO_BIN_EXE_users")).db(r#"{"users": []}"#)
 }
 
 #[test]
+#[ignore = "needs strace: makes the load hang"]
 fn while_the_collection_is_loaded_it_is_alive_and_not_ready() {
-    let service = with_slow_file();
-    let task = service.start_unready();
+    let task = with_slow_file().start_unready();
+    let tracer = Tracer::of(&task);
     assert_eq!(task.get("/health/live").status, 200);
     let ready = task.get("/health/ready");
     assert_eq!(
@@ -36,52 +33,54 @@ fn while_the_collection_is_loaded_it_is_alive_and_not_ready() {
     let list = task.get("/api/users");
     assert_eq!(list.status, 503);
     assert_eq!(list.header("retry-after"), "1");
-
-    // The pipe opens once the service has opened it. The service reads a file again that changes
-    // while it is read.
-    let mut db = OpenOptions::new()
-        .write(true)
-        .open(service.db_path())
-        .unwrap();
-    let mended = service.dir().join("mended.json");
-    fs::write(&mended, b"{\"users\": []}").unwrap();
-    fs::rename(mended, service.db_path()).unwrap();
-    db.write_all(b"{\"users\": []}").unwrap();
-    drop(db);
+    drop(tracer);
     task.logged("ready");
     assert_eq!(task.get("/health/ready").status, 200);
     assert_eq!(task.get("/api/users").text(), "[]");
 }
 
 #[test]
+#[ignore = "needs strace: makes the load hang"]
 fn it_can_be_stopped_while_the_collection_is_loaded() {
-    let service = with_slow_file();
     for signal in [Signal::TERM, Signal::INT] {
-        let task = service.start_unready();
+        let task = with_slow_file().start_unready();
+        let tracer = Tracer::of(&task);
         task.signal(signal);
+        task.logged("draining");
+        drop(tracer);
         assert!(task.wait().status.success());
+    }
+}
+
+/// Checks the health of a running service in all ways to ask for it.
+fn check_health(task: &Task) {
+    let port = task.addr().port().to_string();
+    for check in [
+        service().arg("healthcheck").env("PORT", &port),
+        service().arg("healthcheck").arg("--port").arg(&port),
+        service().arg("--port").arg(&port).arg("healthcheck"),
+        service()
+            .arg("healthcheck")
+            .env("PORT", &port)
+            .env("HOST", "0.0.0.0"),
+    ] {
+        let ended = check.run();
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        assert_eq!((ended.stdout.len(), &*ended.stderr), (0, ""));
     }
 }
 
 #[test]
 fn healthcheck_asks_the_running_service() {
-    let slow = with_slow_file();
-    for task in [with_users(1).start(), slow.start_unready()] {
-        let port = task.addr().port().to_string();
-        for check in [
-            service().arg("healthcheck").env("PORT", &port),
-            service().arg("healthcheck").arg("--port").arg(&port),
-            service().arg("--port").arg(&port).arg("healthcheck"),
-            service()
-                .arg("healthcheck")
-                .env("PORT", &port)
-                .env("HOST", "0.0.0.0"),
-        ] {
-            let ended = check.run();
-            assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-            assert_eq!((ended.stdout.len(), &*ended.stderr), (0, ""));
-        }
-    }
+    check_health(&with_users(1).start());
+}
+
+#[test]
+#[ignore = "needs strace: makes the load hang"]
+fn healthcheck_passes_while_the_collection_is_loaded() {
+    let task = with_slow_file().start_unready();
+    let _tracer = Tracer::of(&task);
+    check_health(&task);
 }
 
 #[test]

@@ -1,14 +1,11 @@
 //! A disk that hangs.
 
 use std::{
-    fs,
-    path::Path,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, kill_process};
-use testkit::{Binary, Signal, Task};
+use testkit::{Binary, Signal, Task, Tracer};
 
 use crate::{TOKEN, create, user, usernames, write};
 
@@ -17,32 +14,11 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// The service with one user, on a disk whose syncs take ten minutes after the first ones.
 fn hanging(inject: &str) -> Binary {
-    let strace = Path::new("/usr/bin/strace");
-    assert!(strace.exists(), "needs strace: apt-get install strace");
     let inject = format!("inject={inject}:delay_enter=600s");
-    Binary::new(strace)
+    let arguments = ["-e", "trace=fsync,fdatasync", "-e", &inject];
+    Tracer::binary(&arguments, env!("CARGO_BIN_EXE_users"))
         .db(r#"{"users":[{"id":1,"username":"finn","name":"F","bio":""}]}"#)
         .env("WRITE_TOKEN", TOKEN)
-        .args(["-D", "-f", "-o", "/dev/null"])
-        .args(["-e", "trace=fsync,fdatasync", "-e", &inject])
-        .arg(env!("CARGO_BIN_EXE_users"))
-}
-
-/// The strace of a task. Killed when dropped: otherwise it would not release a thread that it
-/// delays, not even when the process ends.
-struct Tracer(Pid);
-
-impl Tracer {
-    fn of(task: &Task) -> Self {
-        let tracer = status(task, "TracerPid:").parse().unwrap();
-        Self(Pid::from_raw(tracer).unwrap())
-    }
-}
-
-impl Drop for Tracer {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
-    }
 }
 
 /// The state of a process according to the system.
