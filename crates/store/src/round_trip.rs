@@ -91,12 +91,12 @@ impl<M: Model> Files<M> {
         bytes.resize(usize::try_from(room).expect("it is in memory"), b'\n');
         let journal = Journal::parse(&bytes, M::COLLECTION).map_err(|error| error.to_string())?;
         assert_eq!(
-            (journal.batches.len() as u64, journal.torn_bytes),
+            (journal.entries.len() as u64, journal.torn_bytes),
             (self.batches, 0)
         );
         let mut document = Document::parse(&self.base).expect("it was read before");
-        for batch in journal.batches {
-            if let crate::journal::file::entry::Batch::Changes { changes, .. } = batch {
+        for entry in journal.entries {
+            if let crate::journal::file::entry::Entry::Changes { changes, .. } = entry {
                 for change in changes {
                     apply(&mut document, change)?;
                 }
@@ -142,7 +142,7 @@ pub(crate) fn records<M: Model>(state: &State<M>) -> Vec<String> {
 
 pub(crate) fn written<M: Model>(document: &Document<M>) -> Vec<u8> {
     let mut text = Vec::new();
-    let write = document.others.write(&document.state, &mut text);
+    let write = document.other_members.write(&document.state, &mut text);
     write.expect("memory takes all that is written");
     text
 }

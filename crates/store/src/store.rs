@@ -18,11 +18,14 @@ use tokio::sync::oneshot;
 use crate::{
     bound,
     error::{OpenError, ReadError, WriteError},
-    journal::file::{
-        disk::{Disk, FileSystem},
-        lock::WriteLock,
-        recovery::look,
-        writer::{Message, Shared, Writer},
+    journal::{
+        file::{
+            disk::{Disk, FileSystem},
+            lock::WriteLock,
+            recovery::recover_unlocked,
+        },
+        shared::Shared,
+        writer::{Message, Writer},
     },
     json::Object,
     memory::{list::List, state::Record},
@@ -82,7 +85,7 @@ impl<M: Model> Store<M> {
     /// When the file is missing, cannot be read or is not a collection of `M`
     /// within the bound, and when its journal is damaged or another file's.
     pub fn open(path: &Path, bytes_max: u64) -> Result<Self, OpenError> {
-        let (recovered, _) = look::<M>(&FileSystem, path, bytes_max)?;
+        let (recovered, _) = recover_unlocked::<M>(&FileSystem, path, bytes_max)?;
         let state = recovered.document.state;
         Ok(Self {
             shared: Arc::new(Shared::new(state, None, bytes_max)),

@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        batch::Batch, error::WriteError, journal::file::writer::Writer, memory::state::State,
+        batch::Batch, error::WriteError, journal::writer::Writer, memory::state::State,
         tests::simulated::Simulated, write::Operation,
     };
 

@@ -25,14 +25,14 @@ const LAST_IDS: &str = "lastIds";
 /// A `db.json` in memory.
 pub(crate) struct Document<M> {
     pub state: State<M>,
-    pub others: Others,
+    pub other_members: OtherMembers,
     /// Whether the records had no ids of their own.
     pub numbered: bool,
 }
 
 /// The members of a `db.json` that are not the collection, as they were found.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Others {
+pub(crate) struct OtherMembers {
     /// In file order. The collection comes after the first `before` of them.
     members: Vec<(String, Box<RawValue>)>,
     before: usize,
@@ -44,7 +44,7 @@ impl<M: Model> Document<M> {
     pub fn empty() -> Self {
         Self {
             state: State::new(),
-            others: Others::default(),
+            other_members: OtherMembers::default(),
             numbered: false,
         }
     }
@@ -69,7 +69,7 @@ impl<M: Model> Document<M> {
     }
 }
 
-impl Others {
+impl OtherMembers {
     /// Writes a `db.json` of these records, one a line.
     ///
     /// # Errors
@@ -141,7 +141,7 @@ struct Reader<'a, M> {
     /// What is wrong with a record. serde's own error would lose the place.
     fault: Option<DocumentError>,
     json: Vec<u8>,
-    others: Others,
+    other_members: OtherMembers,
 }
 
 struct Late<M> {
@@ -161,7 +161,7 @@ impl<'a, M: Model> Reader<'a, M> {
             late: Vec::new(),
             fault: None,
             json: Vec::new(),
-            others: Others::default(),
+            other_members: OtherMembers::default(),
         }
     }
 
@@ -228,12 +228,12 @@ impl<'a, M: Model> Reader<'a, M> {
                 .map_err(|detail| at(late.offset, detail))?;
             state.put(late.id, &late.json, &late.record);
         }
-        if let Some(last_id) = self.others.last_ids.get(M::COLLECTION) {
+        if let Some(last_id) = self.other_members.last_ids.get(M::COLLECTION) {
             state.last_id = last_id.as_u64().unwrap_or(0).max(state.last_id);
         }
         Ok(Document {
             state,
-            others: self.others,
+            other_members: self.other_members,
             numbered: self.ids_given == Some(false),
         })
     }
@@ -278,13 +278,13 @@ impl<'a, M: Model> de::Visitor<'a> for &mut Reader<'a, M> {
             }
             keys.insert(key.clone());
             if key == LAST_IDS {
-                self.others.last_ids = map.next_value_seed(LastIds)?;
+                self.other_members.last_ids = map.next_value_seed(LastIds)?;
             } else if key != M::COLLECTION {
                 let other = map.next_value::<&RawValue>()?.to_owned();
-                self.others.members.push((key, other));
+                self.other_members.members.push((key, other));
             } else {
                 self.found = true;
-                self.others.before = self.others.members.len();
+                self.other_members.before = self.other_members.members.len();
                 map.next_value_seed(Records(self))?;
             }
         }

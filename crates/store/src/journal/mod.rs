@@ -1,3 +1,6 @@
-//! Where what has changed is made durable.
+//! Where what has changed is made durable, by one writer.
 
+pub(crate) mod answers;
 pub(crate) mod file;
+pub(crate) mod shared;
+pub(crate) mod writer;

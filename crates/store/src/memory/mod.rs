@@ -1,6 +1,7 @@
 //! The collection in memory: pages of ready JSON, indexes over them, and lists.
 
 pub(crate) mod index;
+pub(crate) mod lease;
 pub(crate) mod list;
 pub(crate) mod page;
 pub(crate) mod pages;

@@ -1,14 +1,13 @@
 //! What lists that are being sent hold, and the collection does not have any more.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
-
-use crate::memory::snapshot::Snapshot;
 
 /// Bytes that may be held however small the collection is.
 const BYTES_MIN: usize = 4 * 1024 * 1024;
@@ -29,13 +28,21 @@ pub(crate) struct Pins {
 #[derive(Debug, Default)]
 struct Lists {
     /// What they are made from, the oldest first.
-    snapshots: BTreeMap<u64, Arc<Snapshot>>,
+    snapshots: BTreeMap<u64, Held>,
     /// The number of the next one.
     next: u64,
     /// Bytes that only one of them ever had.
     own_bytes: usize,
     /// What else was replaced while it was held, and its bytes.
     replaced: Vec<(Weak<dyn Send + Sync>, usize)>,
+}
+
+/// What one list is made from.
+#[derive(Debug)]
+struct Held {
+    _snapshot: Arc<dyn Any + Send + Sync>,
+    /// Bytes that only this list ever had.
+    own_bytes: usize,
 }
 
 impl Default for Pins {
@@ -72,6 +79,30 @@ impl Pins {
         Arc::make_mut(shared)
     }
 
+    /// Holds what a list is made from until it is released, or the list is ended. Returns the
+    /// number to release it by.
+    pub fn hold(&self, snapshot: Arc<dyn Any + Send + Sync>, own_bytes: usize) -> u64 {
+        let mut lists = self.lists();
+        let number = lists.next;
+        lists.next += 1;
+        lists.own_bytes += own_bytes;
+        let held = Held {
+            _snapshot: snapshot,
+            own_bytes,
+        };
+        lists.snapshots.insert(number, held);
+        drop(lists);
+        self.bound();
+        number
+    }
+
+    /// Releases what was held under this number.
+    pub fn release(&self, number: u64) {
+        // Bound first, so that the lock is released before it is dropped.
+        let held = self.lists().take(number);
+        drop(held);
+    }
+
     /// Ends the oldest lists while they hold too much. Those that are read at this moment may
     /// hold it a little longer.
     pub fn bound(&self) {
@@ -89,7 +120,7 @@ impl Pins {
     }
 
     /// What the oldest list holds, taken away from it, if all hold too much.
-    fn excess(&self) -> Option<Arc<Snapshot>> {
+    fn excess(&self) -> Option<Held> {
         let mut lists = self.lists();
         let bytes_max = self.bytes_max.load(Relaxed);
         if lists.snapshots.len() <= 1 || self.bytes(&mut lists) <= bytes_max {
@@ -112,10 +143,10 @@ impl Pins {
 }
 
 impl Lists {
-    fn take(&mut self, number: u64) -> Option<Arc<Snapshot>> {
-        let snapshot = self.snapshots.remove(&number)?;
-        self.own_bytes -= snapshot.ids.own_bytes();
-        Some(snapshot)
+    fn take(&mut self, number: u64) -> Option<Held> {
+        let held = self.snapshots.remove(&number)?;
+        self.own_bytes -= held.own_bytes;
+        Some(held)
     }
 }
 
@@ -137,49 +168,6 @@ impl PinnedPage {
 impl Drop for PinnedPage {
     fn drop(&mut self) {
         self.pins.pages.fetch_sub(self.bytes, Relaxed);
-    }
-}
-
-/// A list that is being sent may go on as long as it has this.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pins: Arc<Pins>,
-    number: u64,
-    snapshot: Weak<Snapshot>,
-}
-
-impl Lease {
-    /// For a list that is made from this.
-    pub fn new(snapshot: Snapshot) -> Self {
-        let pins = Arc::clone(snapshot.pages.pins());
-        let own_bytes = snapshot.ids.own_bytes();
-        let held = Arc::new(snapshot);
-        let snapshot = Arc::downgrade(&held);
-        let mut lists = pins.lists();
-        let number = lists.next;
-        lists.next += 1;
-        lists.own_bytes += own_bytes;
-        lists.snapshots.insert(number, held);
-        drop(lists);
-        pins.bound();
-        Self {
-            pins,
-            number,
-            snapshot,
-        }
-    }
-
-    /// What the list is made from, unless it was taken away.
-    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.snapshot.upgrade()
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // Bound first, so that the lock is released before it is dropped.
-        let taken = self.pins.lists().take(self.number);
-        drop(taken);
     }
 }
 

@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     error::WriteError,
-    journal::file::writer::{Shared, Writer},
+    journal::{shared::Shared, writer::Writer},
     tests::{
-        model::{Expected, Member, Model, Op, operation, text},
+        oracle::{Expected, ExpectedUser, Op, Oracle, operation, text},
         simulated::{Fault, Simulated},
     },
 };
@@ -48,7 +48,7 @@ struct Run {
     writer: Option<Writer<User>>,
     /// What may be found at the next start: what was acknowledged, and what was
     /// neither acknowledged nor refused for a reason of its own. Readers see the first.
-    acceptable: Vec<Model>,
+    acceptable: Vec<Oracle>,
     /// Whether something has gone wrong since the start.
     faulty: bool,
     power_lost: bool,
@@ -60,7 +60,7 @@ impl Run {
         if let Some(kind) = ignored {
             disk.ignore(kind);
         }
-        let mut model = Model::default();
+        let mut model = Oracle::default();
         if seed.is_multiple_of(4) {
             // No file: the collection begins empty.
         } else {
@@ -73,7 +73,7 @@ impl Run {
             let badge = serde_json::from_str(&badge.to_string().replace("1.5", "1.50")).unwrap();
             model.users.insert(
                 4,
-                Member {
+                ExpectedUser {
                     username,
                     bio,
                     badge,

@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 
 use crate::{
     error::OpenError,
-    journal::file::{
-        recovery::{journal_path, recover},
+    journal::{
+        file::{paths::journal_path, recovery::recover},
+        shared::Shared,
         writer::Writer,
     },
     tests::simulated::Simulated,
@@ -44,10 +45,7 @@ fn killed() -> (Simulated, Vec<String>) {
     (disk, states)
 }
 
-type Opened = (
-    Arc<crate::journal::file::writer::Shared<User>>,
-    Option<Writer<User>>,
-);
+type Opened = (Arc<Shared<User>>, Option<Writer<User>>);
 
 fn open(disk: &Simulated) -> Result<Opened, OpenError> {
     Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX)

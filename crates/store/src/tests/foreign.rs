@@ -8,9 +8,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     error::WriteError,
-    journal::file::{
-        recovery::{journal_path, recover},
-        writer::{Shared, Writer},
+    journal::{
+        file::{paths::journal_path, recovery::recover},
+        shared::Shared,
+        writer::Writer,
     },
     tests::simulated::{Fault, Simulated},
     write::Operation,

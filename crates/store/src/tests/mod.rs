@@ -4,6 +4,6 @@ mod crashes;
 mod damage;
 mod foreign;
 mod isolation;
-mod model;
+mod oracle;
 pub(crate) mod simulated;
 mod soundness;

@@ -8,7 +8,8 @@ use crate::{
         disk::{Directory, Disk, DiskFile, Identity},
         entry::{Header, Line, length_for, line_at},
         failure::{Failure, early, fatal},
-        recovery::{Found, beside, journal_path},
+        paths::{journal_path, new_path},
+        recovery::RecoveredJournal,
     },
     write::Change,
 };
@@ -39,7 +40,7 @@ impl JournalWriter {
         base: Digest,
     ) -> Result<Self, Failure> {
         let path = journal_path(base_path);
-        let new = beside(&path, ".new");
+        let new = new_path(&path);
         let file = disk.create(&new, base_path).map_err(early(&new))?;
         let mut writer = Self {
             identity: file.identity().map_err(early(&new))?,
@@ -65,8 +66,8 @@ impl JournalWriter {
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub fn reopen(disk: &dyn Disk, path: &Path, found: Found) -> io::Result<Self> {
-        let Found {
+    pub fn reopen(disk: &dyn Disk, path: &Path, found: RecoveredJournal) -> io::Result<Self> {
+        let RecoveredJournal {
             end,
             mut bytes,
             batches,

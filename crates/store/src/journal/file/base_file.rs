@@ -12,13 +12,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     digest::Digest,
-    document::text::Others,
+    document::text::OtherMembers,
     journal::file::{
         append::JournalWriter,
         disk::{Directory, Disk, DiskFile, Identity, Version},
         failure::{Failure, early, fatal, foreign},
         lock,
-        recovery::{beside, journal_path},
+        paths::{journal_path, new_path},
     },
     memory::state::State,
 };
@@ -32,7 +32,7 @@ pub(crate) struct BaseFile {
     /// The file that was read or written; `None` while there is none.
     pub version: Option<Version>,
     /// The lock's file, and which one it was when it was locked.
-    pub lock: Option<(PathBuf, Identity)>,
+    pub locked_file: Option<(PathBuf, Identity)>,
 }
 
 impl BaseFile {
@@ -64,7 +64,7 @@ impl BaseFile {
     /// # Errors
     /// What the system said.
     pub fn retake_lock(&mut self) -> io::Result<Option<File>> {
-        let Some((path, locked)) = &mut self.lock else {
+        let Some((path, locked)) = &mut self.locked_file else {
             return Ok(None);
         };
         if self.disk.identity(path)?.is_some() {
@@ -83,7 +83,7 @@ impl BaseFile {
     /// # Errors
     /// As [`BaseFile::check`].
     pub fn check_lock(&self) -> Result<(), Failure> {
-        let Some((path, locked)) = &self.lock else {
+        let Some((path, locked)) = &self.locked_file else {
             return Ok(());
         };
         let what = match self.disk.identity(path).map_err(early(path))? {
@@ -104,11 +104,11 @@ impl BaseFile {
     pub fn replace<M: Model>(
         &mut self,
         state: &State<M>,
-        others: &Others,
+        other_members: &OtherMembers,
         journal: Option<&mut JournalWriter>,
     ) -> Result<Digest, Failure> {
         let Self { disk, path, .. } = self;
-        let new = beside(path, ".new");
+        let new = new_path(path);
         let mut out = BufWriter::with_capacity(
             256 * 1024,
             Appender {
@@ -117,7 +117,7 @@ impl BaseFile {
                 digest: Xxh3::new(),
             },
         );
-        others
+        other_members
             .write(state, &mut out)
             .and_then(|()| out.flush())
             .map_err(fatal(&new))?;
@@ -162,7 +162,7 @@ impl BaseFile {
 ///
 /// # Errors
 /// What the disk says.
-pub(crate) fn settle(
+pub(crate) fn sync_what_was_read(
     disk: &dyn Disk,
     path: &Path,
     directory: &dyn Directory,

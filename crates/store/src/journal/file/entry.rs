@@ -66,7 +66,7 @@ pub(crate) struct Journal {
     /// The `db.json` it began with.
     pub base: Digest,
     /// The changes of each batch, and the checkpoints between them.
-    pub batches: Vec<Batch>,
+    pub entries: Vec<Entry>,
     /// Where the last whole line ends.
     pub end: u64,
     /// Bytes behind that: a batch that was being written when the process or the power went.
@@ -75,7 +75,7 @@ pub(crate) struct Journal {
 
 /// A line of a journal.
 #[derive(Debug)]
-pub(crate) enum Batch {
+pub(crate) enum Entry {
     Changes {
         /// Where the line is, in bytes from the beginning of the file.
         offset: usize,
@@ -107,18 +107,18 @@ impl Journal {
             );
             return Err(JournalError::new(0, detail));
         }
-        let mut batches = Vec::new();
+        let mut entries = Vec::new();
         while let Some((offset, body)) = lines.next()? {
             let line: Line = serde_json::from_slice(body)
                 .map_err(|_| JournalError::new(offset, "expected a batch"))?;
-            let expected = batches.len() as u64 + 1;
+            let expected = entries.len() as u64 + 1;
             if line.batch != expected {
                 let detail = format!("expected batch {expected}, found {}", line.batch);
                 return Err(JournalError::new(offset, detail));
             }
-            batches.push(match line.checkpoint {
-                Some(digest) => Batch::Checkpoint(digest),
-                None => Batch::Changes {
+            entries.push(match line.checkpoint {
+                Some(digest) => Entry::Checkpoint(digest),
+                None => Entry::Changes {
                     offset,
                     changes: line.changes,
                 },
@@ -126,7 +126,7 @@ impl Journal {
         }
         Ok(Self {
             base: header.base,
-            batches,
+            entries,
             end: lines.at as u64,
             torn_bytes: lines.rest().len(),
         })

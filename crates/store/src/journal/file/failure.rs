@@ -2,8 +2,6 @@
 
 use std::{io, path::Path};
 
-use crate::journal::file::recovery::about;
-
 /// Why something was not written.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -17,14 +15,14 @@ pub(crate) enum Failure {
 
 /// An early failure, with the file it was about.
 pub(crate) fn early(path: &Path) -> impl Fn(io::Error) -> Failure {
-    let about = about(path);
-    move |error| Failure::Early(about(error))
+    let with_path = with_path(path);
+    move |error| Failure::Early(with_path(error))
 }
 
 /// A final failure, with the file it was about.
 pub(crate) fn fatal(path: &Path) -> impl Fn(io::Error) -> Failure {
-    let about = about(path);
-    move |error| Failure::Final(about(error))
+    let with_path = with_path(path);
+    move |error| Failure::Final(with_path(error))
 }
 
 /// The file is not this writer's any more; `what` says what was seen, and the remedy.
@@ -38,4 +36,17 @@ impl From<Failure> for io::Error {
             Failure::Early(error) | Failure::Final(error) => error,
         }
     }
+}
+
+/// An error of the disk, with the file that it is about.
+pub(crate) fn with_path(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Whether the disk, or the user's share of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

@@ -12,7 +12,7 @@ use crate::{
     journal::file::{
         disk::{Identity, NO_LINK, directory_of},
         mount::mount_point,
-        recovery::beside,
+        paths::lock_path,
     },
 };
 
@@ -37,7 +37,7 @@ impl WriteLock {
             return Err(OpenError::SingleFileMount { path });
         }
         // Not db.json itself: that is replaced by a new file with every checkpoint.
-        let at = beside(&path, ".lock");
+        let at = lock_path(&path);
         let opened = OpenOptions::new()
             .create(true)
             .truncate(false)

@@ -1,9 +1,6 @@
 //! From the files to the collection as it was at the last acknowledged write.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use common::Model;
 
@@ -17,7 +14,8 @@ use crate::{
     error::{JournalError, OpenError},
     journal::file::{
         disk::{Disk, Version},
-        entry::{Batch, Journal},
+        entry::{Entry, Journal},
+        paths::journal_path,
     },
     write::Change,
 };
@@ -27,15 +25,15 @@ pub(crate) struct Recovered<M> {
     /// The collection with all that the journal adds to `db.json`.
     pub document: Document<M>,
     /// The `db.json`; `None` when there is none.
-    pub base: Option<Base>,
+    pub base: Option<RecoveredBase>,
     /// The journal of this `db.json`, if there is one.
-    pub journal: Option<Found>,
+    pub journal: Option<RecoveredJournal>,
     /// Whether `db.json` was replaced or changed while the two were read.
     pub disturbed: bool,
 }
 
 /// The `db.json` that was read.
-pub(crate) struct Base {
+pub(crate) struct RecoveredBase {
     pub digest: Digest,
     pub version: Option<Version>,
     /// Records in it.
@@ -43,7 +41,7 @@ pub(crate) struct Base {
 }
 
 /// The journal that was read.
-pub(crate) struct Found {
+pub(crate) struct RecoveredJournal {
     /// Batches in it, checkpoints included.
     pub batches: u64,
     /// Writes that `db.json` does not hold yet.
@@ -56,34 +54,23 @@ pub(crate) struct Found {
     pub bytes: Vec<u8>,
 }
 
-/// The file beside `db.json` whose name has this ending.
-pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
+/// How often a reader without the lock reads the files until it meets no writer that
+/// changes them meanwhile.
+const ATTEMPTS: usize = 5;
 
-/// Where the journal of the `db.json` at `path` is.
-pub(crate) fn journal_path(path: &Path) -> PathBuf {
-    beside(path, ".journal")
-}
-
-/// How often a reader looks again when a writer changed the files between two looks.
-const LOOKS: usize = 5;
-
-/// What the files say, for one who has no right to keep others from writing them.
+/// Recovers without the lock: reads again when a writer changed the files meanwhile.
 ///
 /// # Errors
 /// As [`recover`]; when there is no `db.json`; and when it has more than `bytes_max`
 /// bytes of records.
-pub(crate) fn look<M: Model>(
+pub(crate) fn recover_unlocked<M: Model>(
     disk: &dyn Disk,
     path: &Path,
     bytes_max: u64,
-) -> Result<(Recovered<M>, Base), OpenError> {
+) -> Result<(Recovered<M>, RecoveredBase), OpenError> {
     bound::check_file(path, bytes_max)?;
-    for looks in 1.. {
-        let last = looks == LOOKS;
+    for attempt in 1.. {
+        let last = attempt == ATTEMPTS;
         match recover::<M>(disk, path) {
             Ok(recovered) if recovered.disturbed && !last => {}
             // Half of what a writer was writing.
@@ -99,7 +86,7 @@ pub(crate) fn look<M: Model>(
             }
         }
     }
-    unreachable!("the last look returns")
+    unreachable!("the last attempt returns")
 }
 
 /// Loads `db.json` and replays its journal in memory. Changes nothing on disk.
@@ -129,7 +116,7 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         None => Document::empty(),
     };
     let records = document.state.summary.count;
-    let base = bytes.map(|bytes| Base {
+    let base = bytes.map(|bytes| RecoveredBase {
         digest: Digest::of(&bytes),
         version,
         records,
@@ -157,9 +144,9 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
     };
     let Some(skip) = journal.contained_in(recovered.base.as_ref().map(|base| base.digest)) else {
         if !journal
-            .batches
+            .entries
             .iter()
-            .any(|batch| matches!(batch, Batch::Changes { .. }))
+            .any(|entry| matches!(entry, Entry::Changes { .. }))
         {
             // It holds nothing that could be lost: db.json was edited or restored after a clean stop.
             return Ok(recovered);
@@ -169,15 +156,15 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
             journal: journal_path,
         });
     };
-    let mut found = Found {
-        batches: journal.batches.len() as u64,
+    let mut found = RecoveredJournal {
+        batches: journal.entries.len() as u64,
         changes: 0,
         end: journal.end,
         torn_bytes: journal.torn_bytes,
         bytes,
     };
-    for batch in journal.batches.into_iter().skip(skip) {
-        if let Batch::Changes { offset, changes } = batch {
+    for entry in journal.entries.into_iter().skip(skip) {
+        if let Entry::Changes { offset, changes } = entry {
             found.changes += changes.len();
             for change in changes {
                 apply(&mut recovered.document, change)
@@ -194,8 +181,8 @@ impl Journal {
     /// when the journal is not that file's.
     fn contained_in(&self, digest: Option<Digest>) -> Option<usize> {
         let digest = digest?;
-        let checkpoint = |batch: &Batch| matches!(batch, Batch::Checkpoint(of) if *of == digest);
-        match self.batches.iter().rposition(checkpoint) {
+        let checkpoint = |entry: &Entry| matches!(entry, Entry::Checkpoint(of) if *of == digest);
+        match self.entries.iter().rposition(checkpoint) {
             Some(last) => Some(last + 1),
             None => (self.base == digest).then_some(0),
         }
@@ -223,9 +210,4 @@ pub(crate) fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Res
         }
     }
     Ok(())
-}
-
-/// An error of the disk, with the file it was about.
-pub(crate) fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
-    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -6,7 +6,7 @@ use common::Model;
 
 use crate::{
     error::OpenError,
-    journal::file::{disk::FileSystem, recovery::look},
+    journal::file::{disk::FileSystem, recovery::recover_unlocked},
 };
 
 /// What the files of a collection hold.
@@ -37,7 +37,7 @@ pub struct JournalFindings {
 /// # Errors
 /// As [`Store::open`](crate::Store::open).
 pub fn verify<M: Model>(path: &Path, bytes_max: u64) -> Result<Findings, OpenError> {
-    let (recovered, base) = look::<M>(&FileSystem, path, bytes_max)?;
+    let (recovered, base) = recover_unlocked::<M>(&FileSystem, path, bytes_max)?;
     let state = &recovered.document.state;
     let journal = recovered.journal.map(|found| JournalFindings {
         changes: found.changes,

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use proptest::prelude::*;
 
 use crate::tests::{
-    model::Op,
+    oracle::Op,
     simulated::{FULL, Fault},
 };
 

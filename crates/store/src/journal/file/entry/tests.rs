@@ -29,7 +29,7 @@ fn lines() -> Vec<Value> {
 }
 
 fn batches(bytes: impl AsRef<[u8]>) -> Result<usize, JournalError> {
-    Journal::parse(bytes.as_ref(), "users").map(|journal| journal.batches.len())
+    Journal::parse(bytes.as_ref(), "users").map(|journal| journal.entries.len())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use common::User;
 use serde_json::{Value, json};
 
 use crate::{
-    journal::file::writer::Shared,
+    journal::shared::Shared,
     json::Object,
     write::{Operation, Precondition},
 };
@@ -22,13 +22,13 @@ pub enum Op {
 
 /// What the collection should be.
 #[derive(Debug, Clone, Default)]
-pub struct Model {
-    pub users: BTreeMap<u64, Member>,
+pub struct Oracle {
+    pub users: BTreeMap<u64, ExpectedUser>,
     pub last_id: u64,
 }
 
 #[derive(Debug, Clone)]
-pub struct Member {
+pub struct ExpectedUser {
     pub username: String,
     pub bio: String,
     /// A member that no model knows.
@@ -45,7 +45,7 @@ pub enum Expected {
     Conflict,
 }
 
-impl Model {
+impl Oracle {
     pub fn apply(&mut self, op: &Op) -> Expected {
         let taken = |username: &str, by_other_than: u64| {
             let mut users = self.users.iter();
@@ -78,7 +78,7 @@ impl Model {
         let (bio, json) = ("b".repeat(bio), None);
         self.users.insert(
             id,
-            Member {
+            ExpectedUser {
                 username,
                 bio,
                 badge,

@@ -1,0 +1,218 @@
+//! The two files of a collection, as the one who may write them uses them.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use common::Model;
+
+use crate::{
+    document::text::{Document, OtherMembers},
+    journal::file::{
+        append::JournalWriter,
+        base_file::{BaseFile, sync_what_was_read},
+        disk::{Disk, Identity},
+        failure::{Failure, early, fatal, foreign, with_path},
+        paths::journal_path,
+        recovery::{RecoveredBase, RecoveredJournal},
+    },
+    memory::state::State,
+    write::Change,
+};
+
+/// A `db.json` and its journal. A batch is durable when it is in the journal.
+pub(crate) struct FileJournal {
+    base: BaseFile,
+    other_members: OtherMembers,
+    journal: JournalWriter,
+}
+
+impl FileJournal {
+    /// Makes the files say what was recovered from them, and begins a new journal.
+    ///
+    /// # Errors
+    /// Whatever the disk says. Nothing that was acknowledged is lost.
+    pub fn begin<M: Model>(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        locked_file: Option<(PathBuf, Identity)>,
+        document: &mut Document<M>,
+        base: Option<RecoveredBase>,
+        journal: Option<RecoveredJournal>,
+    ) -> Result<Self, Failure> {
+        let other_members = std::mem::take(&mut document.other_members);
+        let journal = journal.filter(|journal| journal.changes > 0);
+        let complete = base.is_some() && !document.numbered && journal.is_none();
+        let directory = disk.directory_of(path).map_err(early(path))?;
+        sync_what_was_read(&*disk, path, &*directory, base.is_some())?;
+        let at = journal_path(path);
+        let mut old = match journal {
+            Some(journal) => Some(JournalWriter::reopen(&*disk, &at, journal).map_err(fatal(&at))?),
+            None => None,
+        };
+        let (version, mut digest) =
+            base.map_or_else(Default::default, |base| (base.version, base.digest));
+        let mut base = BaseFile {
+            disk,
+            path: path.to_owned(),
+            directory,
+            version,
+            locked_file,
+        };
+        if !complete {
+            digest = base.replace(&document.state, &other_members, old.as_mut())?;
+        }
+        let journal = base.begin_journal(M::COLLECTION, digest)?;
+        Ok(Self {
+            base,
+            other_members,
+            journal,
+        })
+    }
+
+    /// Checks that the files are still this writer's: a write on top of somebody
+    /// else's files would be lost. `state` is what the files hold.
+    ///
+    /// # Errors
+    /// When they are not, and when the disk does not say.
+    pub fn check<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+        self.base.check()?;
+        self.check_journal(state)
+    }
+
+    /// Appends a batch: durable when this returns, in files that are still this
+    /// writer's.
+    ///
+    /// # Errors
+    /// Whatever the disk says. The batch may be durable or not; nothing may be
+    /// appended behind it.
+    pub fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        let at = journal_path(&self.base.path);
+        self.journal.append(changes).map_err(with_path(&at))?;
+        // Another process that has taken the lock since may have read the journal
+        // before this batch was in it.
+        self.base.check_lock().map_err(io::Error::from)
+    }
+
+    /// Folds the journal into `db.json` and begins a new one. `state` is what the
+    /// files hold.
+    ///
+    /// # Errors
+    /// Whatever the disk says. After an early failure batches may still be appended.
+    pub fn fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+        self.check(state)?;
+        let journal = Some(&mut self.journal);
+        let digest = self.base.replace(state, &self.other_members, journal)?;
+        self.journal = self.base.begin_journal(M::COLLECTION, digest)?;
+        Ok(())
+    }
+
+    /// Saves in `db.json`, at the end, what a removed journal held. When the lock was removed
+    /// as well, nothing but this process has those writes: they are saved if no other process
+    /// has begun to write.
+    pub fn save_if_removed<M: Model>(&mut self, state: &State<M>) {
+        let at = journal_path(&self.base.path);
+        if self.is_folded() || !matches!(self.base.disk.identity(&at), Ok(None)) {
+            return;
+        }
+        let unsaved = self.journal.batches();
+        let saved = match self.base.retake_lock() {
+            // Held until all is written.
+            Ok(Some(_lock)) => self.save(state).map_err(io::Error::from),
+            Ok(None) => Err(io::Error::other("another process may write the collection")),
+            Err(error) => Err(error),
+        };
+        match saved {
+            Ok(()) => tracing::warn!(
+                batches = unsaved,
+                "the journal was removed; db.json holds all that it did"
+            ),
+            Err(error) => tracing::error!(
+                %error,
+                batches = unsaved,
+                "the journal was removed, and what it held is lost"
+            ),
+        }
+    }
+
+    /// Whether `db.json` already holds all that the journal does.
+    pub fn is_folded(&self) -> bool {
+        self.journal.batches() == 0
+    }
+
+    /// Bytes of the journal.
+    pub fn bytes(&self) -> u64 {
+        self.journal.bytes()
+    }
+
+    /// Bytes of `db.json`.
+    pub fn base_bytes(&self) -> u64 {
+        self.base.bytes()
+    }
+
+    /// Checks that the journal still has its name. If it was removed, saves what it
+    /// held in `db.json`.
+    fn check_journal<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+        let at = journal_path(&self.base.path);
+        match self.base.disk.identity(&at).map_err(early(&at))? {
+            Some(found) if found == self.journal.identity() => {
+                self.check_journal_length(state, &at)
+            }
+            Some(_) => {
+                let what = "was replaced by someone else; restart this service to read it";
+                Err(foreign(&at, what))
+            }
+            None => {
+                let what = match self.save(state) {
+                    Ok(()) => "was removed; db.json holds all that it did; restart this service"
+                        .to_owned(),
+                    // The next write tries again: nothing else has what the journal held.
+                    Err(early @ Failure::Early(_)) => return Err(early),
+                    Err(Failure::Final(error)) => format!(
+                        "was removed, and what it held could not be saved in db.json: {error}"
+                    ),
+                };
+                Err(foreign(&at, what))
+            }
+        }
+    }
+
+    /// Checks that the journal is as long as it was written. If someone has written to it,
+    /// saves all that it held and puts an empty one in its place.
+    fn check_journal_length<M: Model>(
+        &mut self,
+        state: &State<M>,
+        at: &Path,
+    ) -> Result<(), Failure> {
+        let version = self.base.disk.version(at).map_err(early(at))?;
+        if version.is_some_and(|version| version.bytes == self.journal.length()) {
+            return Ok(());
+        }
+        let saved = self.base.replace(state, &self.other_members, None);
+        let saved = saved.and_then(|digest| self.base.begin_journal(M::COLLECTION, digest));
+        let what = match saved {
+            Ok(journal) => {
+                self.journal = journal;
+                "was changed by someone else; db.json holds all that it did; restart this service"
+                    .to_owned()
+            }
+            Err(early @ Failure::Early(_)) => return Err(early),
+            Err(Failure::Final(error)) => {
+                format!("was changed by someone else, and what it held could not be saved: {error}")
+            }
+        };
+        Err(foreign(at, what))
+    }
+
+    /// Writes all that the journal held to `db.json`.
+    fn save<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+        if self.is_folded() {
+            return Ok(());
+        }
+        self.base.replace(state, &self.other_members, None)?;
+        self.journal.saved();
+        Ok(())
+    }
+}
