@@ -1,5 +1,6 @@
 //! A service without a load balancer before it, and clients of all kinds.
 
+mod behind_nginx;
 mod connections;
 mod early_answers;
 mod framing;
