@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
 use testkit::{Binary, Cgroup, Request};
 
 use crate::{TOKEN, allow_descriptors, polite, users};
@@ -98,24 +97,11 @@ impl Drop for Stop<'_> {
 /// Allows one attack at a time, since each takes the whole machine.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A service with a few users.
-fn small() -> Binary {
-    users(Binary::new(env!("CARGO_BIN_EXE_users")), 0)
-}
-
-/// A service with nearly as many users as fit into the memory that ships.
-fn large() -> Binary {
-    let bio = "x".repeat(150);
-    let user = |id| json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": bio});
-    let users: Vec<_> = (1..=45_000).map(user).collect();
-    small().db(json!({"users": users}).to_string())
-}
-
 /// Attacks a service, in a control group if there is one. Meanwhile a well-behaved client asks it.
-fn attack(attack: &Attack, service: Binary, group: Option<&Cgroup>) {
+fn attack(attack: &Attack, group: Option<&Cgroup>) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     allow_descriptors();
-    let service = service.env("WRITE_TOKEN", TOKEN);
+    let service = users(Binary::new(env!("CARGO_BIN_EXE_users")), 0).env("WRITE_TOKEN", TOKEN);
     let service = match group {
         Some(group) => service.in_cgroup(group),
         None => service,
@@ -219,23 +205,23 @@ fn tls() -> Attack {
 
 fn within_a_cgroup(attacks: &[Attack]) {
     for each in attacks {
-        attack(each, small(), Some(&Cgroup::with_memory(MEMORY_BYTES)));
+        attack(each, Some(&Cgroup::with_memory(MEMORY_BYTES)));
     }
 }
 
 #[test]
 fn half_heads_are_bounded() {
-    attack(&half_heads(), small(), None);
+    attack(&half_heads(), None);
 }
 
 #[test]
 fn unread_answers_are_bounded() {
-    attack(&unread("/api/users/1"), small(), None);
+    attack(&unread("/api/users/1"), None);
 }
 
 #[test]
 fn bodies_are_bounded() {
-    attack(&whole_bodies("[0", ",0", "]"), small(), None);
+    attack(&whole_bodies("[0", ",0", "]"), None);
 }
 
 #[test]
@@ -249,14 +235,6 @@ fn heads_fit_the_memory_that_ships() {
 fn unread_answers_fit_the_memory_that_ships() {
     let targets = ["/api/users", "/api/users/1", "/api/users/99", "/metrics"];
     within_a_cgroup(&targets.map(unread));
-}
-
-/// Each piece of such a list is put together for one client.
-#[test]
-#[ignore = "needs root: puts the service into a memory cgroup"]
-fn unread_lists_of_a_large_collection_fit_the_memory_that_ships() {
-    let group = Cgroup::with_memory(MEMORY_BYTES);
-    attack(&unread("/api/users?sort=-id"), large(), Some(&group));
 }
 
 #[test]

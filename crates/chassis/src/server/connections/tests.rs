@@ -84,3 +84,19 @@ fn connections_that_hold_most_for_longest_make_room() {
     assert!(!connections.full());
     assert_eq!(connections.buffered.leaving.load(Relaxed), 0);
 }
+
+#[test]
+fn a_copied_piece_counts_until_all_of_it_is_sent() {
+    let activity = Activity::new(Instant::now());
+    assert_eq!(activity.copied(), 0);
+    activity.copy(PIECE_BYTES);
+    activity.copy(PIECE_BYTES);
+    activity.sent(1);
+    assert_eq!(activity.copied(), 2 * PIECE_BYTES);
+    activity.sent(PIECE_BYTES - 1);
+    assert_eq!(activity.copied(), PIECE_BYTES);
+    activity.sent(PIECE_BYTES - 1);
+    assert_eq!(activity.copied(), PIECE_BYTES);
+    activity.sent(1);
+    assert_eq!(activity.copied(), 0);
+}
