@@ -18,14 +18,14 @@ use crate::{
     write::{Change, Operation, Precondition, Written},
 };
 
-/// Writes that are decided, on top of a state that does not have them yet.
+/// Writes that are decided but not yet durable. The state does not have them yet.
 pub(crate) struct Batch<'a, M> {
     state: &'a State<M>,
     now: Timestamp,
     last_id: u64,
     /// Records as the batch leaves them; `None` for those it deletes.
     records: HashMap<u64, Option<Bytes>>,
-    /// Who has a unique key after the batch, by index.
+    /// The id of the record that has a unique key after the batch, by index and key.
     holders: HashMap<(usize, Key), Option<u64>>,
     changes: Changes<M>,
     journalled: Vec<Change>,
@@ -57,16 +57,16 @@ impl<'a, M: Model> Batch<'a, M> {
         }
     }
 
-    /// Bounds the bytes that the list of all records may have. Writes that make
-    /// it no longer pass all the same.
+    /// Bounds the bytes that the list of all records may have. Writes that do not make
+    /// the list longer are accepted all the same.
     pub fn within(self, total_max: u64) -> Self {
         Self { total_max, ..self }
     }
 
-    /// Decides one write. What it decides is only true once the batch is durable.
+    /// Decides one write. The decision holds only once the batch is durable.
     ///
     /// # Errors
-    /// When the write cannot be; the batch is then as it was.
+    /// When the write is refused. The batch is then unchanged.
     pub fn decide(&mut self, operation: Operation) -> Result<Written, WriteError> {
         match operation {
             Operation::Create(members) => {
@@ -208,7 +208,7 @@ impl<'a, M: Model> Batch<'a, M> {
 /// Reads the JSON of a record as the next start will.
 ///
 /// # Errors
-/// When that start would refuse it, or find another record than this in it.
+/// When that start would refuse it, or would read another record from it.
 fn read_back<M: Model>(json: &str, record: &Object) -> Result<M, WriteError> {
     let mut compact = Vec::with_capacity(json.len());
     let model = record::read::<M>(json, &mut compact)

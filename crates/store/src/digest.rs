@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// What is known of a set of records without looking at each.
+/// What is known of a set of records without reading each of them.
 ///
 /// Records hold their ids, so a sum over their digests identifies the set, and
 /// adding or removing one takes the same time whatever the set's size.

@@ -19,7 +19,7 @@ use crate::error::DocumentError;
 /// A JSON object whose members keep their order.
 pub type Object = Map<String, Value>;
 
-/// What names begin with that have a meaning of their own in `serde_json`.
+/// The beginning of the names that have a special meaning in `serde_json`.
 const RESERVED: &str = "$serde_json::private::";
 
 /// Reads a text that nobody has checked yet, such as a request's body.
@@ -147,9 +147,9 @@ pub(crate) enum Key {
     Number,
 }
 
-/// Reads a key. Asked for an option, `serde_json` says that the names of a text
-/// are some, and gives the key that stands for a number as it is: so the two
-/// differ, whatever the name.
+/// Reads a key. When asked for an option, `serde_json` answers `Some` for a name that
+/// stands in the text, and a plain value for the key that it makes up for a number. This
+/// tells the two apart, whatever the name is.
 pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {

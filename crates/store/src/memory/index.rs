@@ -14,8 +14,8 @@ use crate::{digest::Summary, memory::pins::Pins};
 /// The records with one key.
 #[derive(Debug, Default)]
 pub(crate) struct Posting {
-    /// Ids in ascending order. Shared with the lists being sent; copied on
-    /// write only while there are such.
+    /// Ids in ascending order. Shared with the lists that are being sent: a write
+    /// copies them only while there are such lists.
     pub ids: Arc<Vec<u64>>,
     pub summary: Summary,
 }
@@ -32,8 +32,8 @@ pub(crate) struct KeyMap {
     postings: HashMap<Key, Posting, Seed>,
 }
 
-/// Hashes keys with XXH3 and a seed of its own in each index: the standard
-/// library's hash took a tenth of the time of loading.
+/// Hashes keys with XXH3, with another seed in each index. The hash of the standard
+/// library took a tenth of the time of loading.
 #[derive(Debug)]
 struct Seed(u64);
 
@@ -82,10 +82,10 @@ impl KeyMap {
         posting.summary.add(summary);
     }
 
-    /// Inserts all of `records`, and leaves none there.
+    /// Inserts all of `records`, and leaves `records` empty.
     ///
-    /// Looked up before the first is inserted: the keys of a large index lie
-    /// far apart, and the processor fetches several at a time.
+    /// It looks up all keys before it inserts the first one. The keys of a large index
+    /// are far apart in memory, and the processor can fetch several at a time.
     pub fn insert_all(&mut self, records: &mut Vec<(Key, u64, Summary)>, pins: &Pins) {
         let known = |(key, ..): &&(Key, u64, Summary)| {
             let last = self.get(key).and_then(|posting| posting.ids.last());
@@ -112,7 +112,7 @@ impl KeyMap {
         }
     }
 
-    /// Gives back the room that growing left unused.
+    /// Frees the memory that growing left unused.
     pub fn shrink(&mut self) {
         self.postings.shrink_to_fit();
         for posting in self.postings.values_mut() {

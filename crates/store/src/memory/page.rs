@@ -9,16 +9,16 @@ use bytes::Bytes;
 
 use crate::memory::pins::{PinnedPage, Pins};
 
-/// Bytes after which a page is full. A write copies one page, a list sends one
-/// page at a time: larger pages make lists cheaper and writes dearer.
+/// Bytes after which a page is full. A write copies a page, and a list sends a page
+/// at a time: larger pages make lists cheaper and writes more expensive.
 const BYTES_FULL: usize = 16 * 1024;
 
 /// A run of records in id order, as one JSON array.
 #[derive(Debug)]
 pub(crate) struct Page {
     first_id: u64,
-    /// Empty when no id is missing from the first one on, as in most pages: an
-    /// id is then found without a look at memory that is not at hand.
+    /// The ids. Empty when none is missing from the first one on, as in most pages:
+    /// the place of an id then follows from the id, without a cache miss.
     ids: Box<[u64]>,
     /// Where each record's JSON ends in `text`.
     ends: Box<[u32]>,
@@ -33,7 +33,7 @@ impl Page {
         self.first_id
     }
 
-    /// Records in the page.
+    /// How many records the page has.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
@@ -47,7 +47,7 @@ impl Page {
         }
     }
 
-    /// The slot of the record with this id, or else where it would be.
+    /// The slot of the record with this id, or else the slot that it would have.
     pub fn slot(&self, id: u64) -> Result<usize, usize> {
         if !self.ids.is_empty() {
             return self.ids.binary_search(&id);
@@ -63,7 +63,7 @@ impl Page {
         }
     }
 
-    /// All records, with the brackets around them.
+    /// All records as a JSON array.
     pub fn text(&self) -> &Bytes {
         &self.text
     }
@@ -84,12 +84,12 @@ impl Page {
         &self.text[self.span(slot)]
     }
 
-    /// The same, sharing the page's memory.
+    /// The JSON of the record in this slot, in memory shared with the page.
     pub fn share(&self, slot: usize) -> Bytes {
         self.text.slice(self.span(slot))
     }
 
-    /// The collection does not have this page any more, and lists that hold it still do.
+    /// Counts this page as held by lists alone: the collection has replaced it.
     pub fn pin(&self, pins: &Arc<Pins>) {
         let bytes = size_of::<Self>()
             + size_of_val(&*self.ids)
@@ -99,7 +99,7 @@ impl Page {
     }
 }
 
-/// A page in the making. Records come in id order.
+/// Builds a page. Records are pushed in id order.
 pub(crate) struct PageBuilder {
     ids: Vec<u64>,
     ends: Vec<u32>,
@@ -136,8 +136,8 @@ impl PageBuilder {
         self.ends.push(end(self.text.len()));
     }
 
-    /// Appends records of a page, as many of these slots as have room, in one piece.
-    /// Returns how many that were.
+    /// Appends the records in these slots of a page with one copy, as many as there is
+    /// room for. Returns how many were appended.
     pub fn copy(&mut self, page: &Page, slots: Range<usize>) -> usize {
         if slots.is_empty() {
             return 0;

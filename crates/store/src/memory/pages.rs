@@ -9,20 +9,20 @@ use crate::memory::{
     pins::Pins,
 };
 
-/// Where a record lies: its page, and its slot in there.
+/// Where a record is: the number of its page, and its slot in that page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub page: usize,
     pub slot: usize,
 }
 
-/// The pages of a collection. Cloning copies two words a page, no record.
+/// The pages of a collection. A clone copies two words for each page, and no record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pages {
-    /// Each page's first id, apart from the pages so that a search touches little memory.
+    /// The first id of each page, stored apart from the pages so that a search touches little memory.
     first_ids: Vec<u64>,
     all: Vec<Arc<Page>>,
-    /// What lists hold of those that were replaced.
+    /// Counts the pages that lists still hold after they were replaced.
     pins: Arc<Pins>,
 }
 
@@ -38,7 +38,7 @@ impl Pages {
         &self.pins
     }
 
-    /// Bytes that it has beside the pages.
+    /// Bytes of this value without the pages themselves.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.first_ids[..]) + size_of_val(&self.all[..])
     }
@@ -59,7 +59,7 @@ impl Pages {
         Some(Place { page, slot })
     }
 
-    /// The page that holds `id` or would: the last one that begins at or before it.
+    /// The page that holds `id`, or would hold it: the last one that begins at or before it.
     fn home(&self, id: u64) -> Option<usize> {
         self.first_ids
             .partition_point(|first| *first <= id)
@@ -130,7 +130,7 @@ impl Pages {
         Some(Place { page, slot })
     }
 
-    /// The place behind `place`.
+    /// The place after `place`.
     pub fn next(&self, place: Place) -> Option<Place> {
         self.place(place.page, place.slot + 1)
     }
@@ -148,7 +148,7 @@ impl Pages {
         })
     }
 
-    /// This place, which may be one behind a page's end.
+    /// This place; the first of the next page if it is past the end of its own.
     fn place(&self, page: usize, slot: usize) -> Option<Place> {
         if slot < self.all[page].len() {
             return Some(Place { page, slot });
@@ -156,7 +156,7 @@ impl Pages {
         self.first_of(page + 1)
     }
 
-    /// Puts a record in, in place of the one with the same id if there is one.
+    /// Inserts a record, or replaces the one with the same id.
     pub fn put(&mut self, id: u64, record: &[u8]) {
         let Some(at) = self.home(id) else {
             // Before every other record: to the front of the first page, if there is one.
@@ -165,15 +165,15 @@ impl Pages {
         self.rebuild(at, Some((id, record)), id);
     }
 
-    /// Takes the record with this id out.
+    /// Removes the record with this id.
     pub fn remove(&mut self, id: u64) {
         if let Some(at) = self.home(id) {
             self.rebuild(at, None, id);
         }
     }
 
-    /// Replaces a page by one or more that hold the same records but for `id`,
-    /// which is `new` or gone.
+    /// Replaces a page by one or more pages with the same records, except that the
+    /// record `id` becomes `new`, or is gone.
     fn rebuild(&mut self, at: usize, new: Option<(u64, &[u8])>, id: u64) {
         let old = self.all.get(at).cloned();
         let room = old.as_ref().map_or((0, 0), |page| {
@@ -210,7 +210,7 @@ impl Pages {
     }
 }
 
-/// Pages in the making, one after the other.
+/// Builds pages, one after the other.
 struct Builder {
     full: Vec<Page>,
     page: PageBuilder,

@@ -21,14 +21,14 @@ pub(crate) struct Rows {
 
 #[derive(Debug, Clone)]
 enum Source {
-    /// One behind the other in the collection.
+    /// Consecutive records of the collection.
     Run { next: Option<Place>, left: usize },
-    /// Those with the snapshot's ids in these places.
+    /// The records with the ids of the snapshot in this range.
     Picked { left: Range<usize> },
 }
 
 impl Rows {
-    /// The query's page of the records in a snapshot; and whether there are more behind it.
+    /// The records that the query asks for, and whether more follow them.
     pub fn new(snapshot: &Snapshot, query: &Query) -> (Self, bool) {
         let pages = &snapshot.pages;
         let Query {
@@ -67,7 +67,7 @@ impl Rows {
         (Self { source, descending }, more)
     }
 
-    /// How many are still to come.
+    /// How many records are still to come.
     pub fn left(&self) -> usize {
         match &self.source {
             Source::Run { left, .. } => *left,
@@ -94,7 +94,7 @@ impl Rows {
         place
     }
 
-    /// Where the next records lie: up to `most`, and none behind the end of a page.
+    /// The places of the next records: at most `most`, and all in one page.
     pub fn places(&self, snapshot: &Snapshot, most: usize) -> Vec<Place> {
         let Snapshot { pages, ids } = snapshot;
         match &self.source {
@@ -122,7 +122,7 @@ impl Rows {
         }
     }
 
-    /// Passes over the next record.
+    /// Skips the next record.
     pub fn skip(&mut self, pages: &Pages) {
         let descending = self.descending;
         match &mut self.source {
@@ -153,7 +153,7 @@ impl Rows {
         }
     }
 
-    /// Passes over the rest of the page that comes next.
+    /// Skips the rest of the next page.
     pub fn skip_page(&mut self, pages: &Pages) {
         if let Source::Run { next, left } = &mut self.source
             && let Some(Place { page, slot }) = *next

@@ -33,9 +33,9 @@ impl Record {
 
 /// The records of a collection and the indexes over them.
 pub(crate) struct State<M> {
-    /// Shared with the lists being sent; copied on write only while there are such.
+    /// Shared with the lists that are being sent. A write copies them only while there are such lists.
     pub pages: Arc<Pages>,
-    /// What these lists hold of what was replaced.
+    /// What those lists still hold after it was replaced.
     pub pins: Arc<Pins>,
     indexes: Vec<KeyMap>,
     pub summary: Summary,
@@ -66,7 +66,7 @@ impl<M: Model> State<M> {
         self.indexes[index].get(key)
     }
 
-    /// Puts a record in, in place of the one with the same id if there is one.
+    /// Inserts a record, or replaces the one with the same id.
     pub fn put(&mut self, id: u64, json: &[u8], record: &M) {
         self.forget(id);
         let summary = Summary::of(json);
@@ -74,7 +74,7 @@ impl<M: Model> State<M> {
         self.account(id, summary, record);
     }
 
-    /// Takes a record out. Its id is never given again.
+    /// Removes a record. Its id is never given again.
     pub fn remove(&mut self, id: u64) {
         self.forget(id);
         self.pages_mut().remove(id);
@@ -84,7 +84,7 @@ impl<M: Model> State<M> {
         self.pins.make_mut(&mut self.pages, Pages::bytes)
     }
 
-    /// Takes a record out of everything but the pages.
+    /// Removes a record from the indexes and the summary, but not from the pages.
     fn forget(&mut self, id: u64) {
         let Some(json) = self.get(id) else { return };
         let summary = Summary::of(&json);
@@ -108,14 +108,14 @@ impl<M: Model> State<M> {
     }
 }
 
-/// Records that are put into an index at a time while loading.
+/// How many records are inserted into an index at a time while loading.
 const INDEXED_AT_A_TIME: usize = 64;
 
 /// Fills a state from records in id order, without rewriting a page for each.
 pub(crate) struct Loader<M> {
     state: State<M>,
     page: PageBuilder,
-    /// What is still to be put into each index.
+    /// Keys that are still to be inserted into each index.
     unindexed: Vec<Vec<(Key, u64, Summary)>>,
 }
 
@@ -128,8 +128,8 @@ impl<M: Model> Loader<M> {
         }
     }
 
-    /// The records so far, but for the page that is being filled and for
-    /// indexes that are not unique.
+    /// The state so far. The page that is being filled is missing, and so are the
+    /// latest entries of indexes that are not unique.
     pub fn state(&self) -> &State<M> {
         &self.state
     }

@@ -126,8 +126,8 @@ impl BaseFile {
         } = out.into_parts().0;
         file.sync().map_err(fatal(&new))?;
         let digest = Digest::from(digest.digest128());
-        // Of the new file, and before it has its name: behind that, it could be
-        // somebody else's version.
+        // Asked before the new file gets the name db.json. Afterwards somebody else
+        // could have replaced it, and their version would be taken for ours.
         let version = disk.version(&new).map_err(early(&new))?;
         if let Some(journal) = journal {
             let at = journal_path(path);

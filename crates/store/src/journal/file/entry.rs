@@ -144,9 +144,9 @@ pub(crate) fn length_for(end: u64) -> u64 {
 /// When `body` cannot be written as JSON.
 pub(crate) fn line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<String> {
     let mut body = serde_json::to_string(body)?;
-    // The part of a line that a sector holds is never a single byte, so that a
-    // missing sector cannot look like one damaged byte. Its line feed apart: a
-    // line feed is what a missing sector holds.
+    // No sector holds a single byte of a line: otherwise a sector that was never
+    // written could look like one damaged byte. The line feed at the end does not
+    // count, since a sector that was never written reads as line feeds.
     let end = offset + (2 * CHECKSUM + "  \n".len() + body.len()) as u64;
     if matches!(end % SECTOR as u64, 2 | 511) {
         body.push(' ');
