@@ -83,7 +83,7 @@ def test_in_ecs_without_a_volume_it_refuses_and_names_the_choices(images):
     code, output = ends(*IN_ECS, *TOKEN, *ON_VOLUME)
     assert code == 1
     assert output.splitlines()[-1].startswith("users: /data/db.json would be lost with this ECS task")
-    for choice in ["mount a volume", "DB_PATH", "take the write token away"]:
+    for choice in ["mount a volume", "DB_PATH", "remove the write token"]:
         assert choice in output
 
 
