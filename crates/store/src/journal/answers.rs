@@ -1,47 +1,47 @@
-//! The answers to the writes of a batch, on their way to those who wait.
+//! The answers to the writes of a batch, and how they reach the waiting tasks.
 
 use tokio::sync::oneshot;
 
 use crate::{error::WriteError, write::Written};
 
-/// What became of a write.
+/// The result of a write.
 pub(crate) type Outcome = Result<Written, WriteError>;
 
-/// The answer to one write, with those to others that were decided with it.
+/// The answer to one write, together with the answers to other writes of its batch.
 ///
-/// Waking a task of another thread takes a system call. So the writer wakes one
-/// of those who wait, who wakes the others, on the thread that they share.
+/// Waking a task of another thread takes a system call. So the writer wakes only one
+/// waiting task. That task wakes the others, which run on the same thread as it does.
 pub(crate) struct Answer {
     outcome: Outcome,
-    /// Dropped with this, which gives them.
+    /// Dropping them sends them.
     others: Answers,
 }
 
-/// Answers that are still to be given, the first one last. Dropped, they are.
+/// Answers that are not sent yet, in reverse order. Dropping them sends them.
 #[derive(Default)]
 pub(crate) struct Answers(Vec<(oneshot::Sender<Answer>, Outcome)>);
 
 impl Answer {
-    /// What became of the write; gives the others their answers.
+    /// The result of the write. Sends the other answers.
     pub fn into_outcome(self) -> Outcome {
         self.outcome
     }
 }
 
 impl Answers {
-    /// Who waits for which outcome, first come, first served.
+    /// Pairs of a waiting task and its outcome, in the order in which they are sent.
     pub fn new(mut answers: Vec<(oneshot::Sender<Answer>, Outcome)>) -> Self {
         answers.reverse();
         Self(answers)
     }
 
-    /// Gives them all to the first one who still waits.
+    /// Sends all answers to the first task that still waits.
     pub fn give(mut self) {
         while let Some((to, outcome)) = self.0.pop() {
             let others = Self(std::mem::take(&mut self.0));
             match to.send(Answer { outcome, others }) {
                 Ok(()) => return,
-                // A client that left does not undo its write, nor keep others from theirs.
+                // This task no longer waits. Its write stays, and the next task gets the others.
                 Err(unread) => self = unread.others,
             }
         }
@@ -52,7 +52,7 @@ impl Drop for Answers {
     fn drop(&mut self) {
         for (to, outcome) in self.0.drain(..).rev() {
             let others = Self::default();
-            // As above.
+            // The task may no longer wait.
             let _ = to.send(Answer { outcome, others });
         }
     }
@@ -73,7 +73,7 @@ mod tests {
             waiting.retain(|(number, _)| !among(before, *number));
             answers.give();
             waiting.retain(|(number, _)| !among(after, *number));
-            // The first one may have all of them.
+            // Before its receiver is dropped, the first answer may hold all the others.
             for (number, mut receiver) in waiting {
                 let answer: Answer = receiver.try_recv().unwrap();
                 let outcome = answer.into_outcome();

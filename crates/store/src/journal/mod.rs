@@ -1,4 +1,4 @@
-//! Where what has changed is made durable, by one writer.
+//! Makes changes durable: a journal with one writer.
 
 pub(crate) mod answers;
 pub(crate) mod file;

@@ -7,20 +7,20 @@ use std::{
 
 use crate::{journal::file::lock::WriteLock, memory::state::State};
 
-/// What readers and the writer share.
+/// The state of a collection and its counters.
 pub(crate) struct Shared<M> {
-    /// Only the writer changes it, and locks it then for publishing one batch: nobody
-    /// who reads it waits for input or output.
+    /// Only the writer changes it, and holds the lock just to publish one batch. So
+    /// no reader waits for input or output.
     state: RwLock<State<M>>,
     /// Writes that are durable.
     pub writes: AtomicU64,
-    /// Syncs that made them durable.
+    /// Batches that made them durable, each with a sync.
     pub syncs: AtomicU64,
-    /// Why no more writes are taken.
+    /// Why the store refuses writes; unset while it takes them.
     pub refusal: OnceLock<String>,
-    /// Bytes that the list of all records may have.
+    /// The largest size in bytes that the JSON list of all records may have.
     pub bytes_max: u64,
-    /// Held until the last reader and the writer are gone.
+    /// Held until the writer and the last reader have ended.
     _lock: Option<WriteLock>,
 }
 
@@ -37,8 +37,8 @@ impl<M> Shared<M> {
         }
     }
 
-    /// Takes no more writes: after a failure nobody knows what the disk holds
-    /// until it is read again.
+    /// Refuses all further writes. After a failure it is unknown what the disk holds,
+    /// until a start reads it again.
     pub fn refuse(&self, error: &io::Error) {
         let reason = error.to_string();
         if self.refusal.set(reason.clone()).is_ok() {
@@ -49,12 +49,12 @@ impl<M> Shared<M> {
         }
     }
 
-    /// The collection as readers see it.
+    /// The collection as readers see it. Never hold it across input, output or `.await`.
     pub fn state(&self) -> RwLockReadGuard<'_, State<M>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The collection, to publish a batch.
+    /// The collection, for the writer to publish a batch.
     pub fn state_mut(&self) -> RwLockWriteGuard<'_, State<M>> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }

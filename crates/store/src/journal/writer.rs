@@ -1,6 +1,6 @@
-//! The one writer of a collection: a thread that owns the journal. It collects
+//! The only writer of a collection: a thread that owns the journal. It collects
 //! the writes that have arrived, appends them, syncs once, publishes the new
-//! state, and answers all.
+//! state, and then answers the writes.
 
 use std::{
     io,
@@ -34,46 +34,47 @@ use crate::{
     write::Operation,
 };
 
-/// Writes that one sync makes durable at most.
+/// The largest number of writes that share one sync.
 const BATCH_MAX: usize = 1024;
 
-/// Bytes of records after which a batch takes no more writes: it holds each
-/// record several times, and a record may have 16 MiB.
+/// Bytes of changed records after which a batch takes no more writes. This bounds
+/// memory: a batch holds several copies of each record, and a record may have 16 MiB.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// Bytes of journal after which it is folded into `db.json`, if that is not larger.
+/// The journal is folded into `db.json` when it has more bytes than this and more
+/// bytes than `db.json`.
 const JOURNAL_BYTES: u64 = 1024 * 1024;
 
-/// How long after the last write the journal is folded into a small `db.json`.
+/// How long after the last write the journal is folded, if `db.json` is small.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Bytes of `db.json` for which an idle writer waits another second, so that
-/// now and then a write does not keep the disk busy with rewriting.
+/// The idle time grows by a second for this many bytes of `db.json`. Otherwise rare
+/// writes to a large file would keep the disk busy with rewriting it.
 const BYTES_PER_IDLE_SECOND: u64 = 10 * 1024 * 1024;
 
-/// What the writer is asked.
+/// A request to the writer.
 pub(crate) enum Message {
     Write(Operation, oneshot::Sender<Answer>),
-    /// Fold the journal into `db.json` and end.
+    /// Folds the journal into `db.json` and ends the writer.
     Close(oneshot::Sender<()>),
 }
 
-/// The writer's own.
+/// What the writer's thread owns.
 pub(crate) struct Writer<M> {
     shared: Arc<Shared<M>>,
     journal: FileJournal,
-    /// Until when writes do not have the journal folded, after a failure.
+    /// After a failed fold: until when the size of the journal does not cause another.
     fold_again: Option<Instant>,
 }
 
 impl<M: Model> Writer<M> {
-    /// Recovers the collection in the file at `path`, makes the files say what
-    /// was recovered, and begins a new journal. There is no writer on a full
-    /// disk: what was recovered can be read, and writes are refused.
+    /// Recovers the collection in the file at `path`, writes to `db.json` what the
+    /// journal adds to it, and begins a new journal. On a full disk there is no
+    /// writer: the recovered collection can be read, and writes are refused.
     ///
     /// # Errors
-    /// When a file cannot be read or written, or is not as it should be. Nothing
-    /// that was acknowledged is lost.
+    /// When a file cannot be read or written, or is invalid. No acknowledged write
+    /// is lost.
     pub fn open(
         disk: Arc<dyn Disk>,
         path: &Path,
@@ -86,7 +87,7 @@ impl<M: Model> Writer<M> {
             journal,
             ..
         } = recover::<M>(&*disk, path)?;
-        // Before anything is written.
+        // A collection that is too large is refused before anything is written.
         bound::check(path, &document.state, bytes_max)?;
         let locked_file = lock.as_ref().map(WriteLock::file);
         let begun = FileJournal::begin(disk, path, locked_file, &mut document, base, journal);
@@ -111,7 +112,7 @@ impl<M: Model> Writer<M> {
         }
     }
 
-    /// Serves messages until it is told to close or nobody is left to ask.
+    /// Serves messages until one of them says to close, or all senders are gone.
     pub fn run(mut self, messages: &Receiver<Message>) {
         let mut batch = Vec::new();
         loop {
@@ -141,14 +142,15 @@ impl<M: Model> Writer<M> {
             if let Some(answer) = closed {
                 self.close();
                 drop(self);
-                // Nobody may be waiting any more.
+                // The one that asked may no longer wait.
                 let _ = answer.send(());
                 return;
             }
         }
     }
 
-    /// How long without a write until the journal is folded; `None` when there is nothing to fold.
+    /// How long to wait for a write before the journal is folded; `None` when there
+    /// is nothing to fold.
     fn idle_wait(&self) -> Option<Duration> {
         let seconds = self.journal.base_bytes() / BYTES_PER_IDLE_SECOND;
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
@@ -156,8 +158,8 @@ impl<M: Model> Writer<M> {
         dirty.then(|| IDLE * (1 + seconds))
     }
 
-    /// Decides these writes, makes what they change durable, and answers: all at
-    /// once, or as many at a time as make up [`BATCH_BYTES`].
+    /// Decides these writes, makes their changes durable, and answers them. They are
+    /// split into several batches if they change more than [`BATCH_BYTES`].
     pub fn write(&mut self, operations: Vec<(Operation, oneshot::Sender<Answer>)>) {
         let mut operations = operations.into_iter();
         while operations.len() > 0 {
@@ -208,7 +210,7 @@ impl<M: Model> Writer<M> {
                 }
             };
             if let Some(error) = error {
-                // Also what failed: it may have been decided on writes that are not there.
+                // Refusals, too: they may depend on writes of the batch that do not exist now.
                 for (_, decided) in &mut outcomes {
                     *decided = Err(error.clone());
                 }
@@ -217,13 +219,13 @@ impl<M: Model> Writer<M> {
         Answers::new(outcomes).give();
     }
 
-    /// Folds the journal for the last time.
+    /// Folds the journal for the last time, or saves its batches if it was removed.
     fn close(&mut self) {
         self.checkpoint();
         self.journal.save_if_removed(&self.shared.state());
     }
 
-    /// Lets readers see what is durable now.
+    /// Shows readers the changes, which are durable now.
     fn publish(&self, changes: Changes<M>) {
         self.shared.writes.fetch_add(changes.len() as u64, Relaxed);
         self.shared.syncs.fetch_add(1, Relaxed);
@@ -240,8 +242,8 @@ impl<M: Model> Writer<M> {
         pins.bound();
     }
 
-    /// Folds the journal into `db.json`, if there is anything to fold. What could
-    /// not be begun is tried again after a while.
+    /// Folds the journal into `db.json`, if there is anything to fold. A fold that
+    /// failed early is tried again after [`IDLE`].
     pub fn checkpoint(&mut self) {
         if self.journal.is_folded() || self.shared.refusal.get().is_some() {
             return;

@@ -14,24 +14,25 @@ use crate::{
     write::Change,
 };
 
-/// A journal that is being written.
+/// An open journal, to which batches are appended.
 pub(crate) struct JournalWriter {
     file: Box<dyn DiskFile>,
     identity: Identity,
-    /// Where the next line goes.
+    /// Offset at which the next line is written.
     end: u64,
-    /// Bytes of the file: behind `end`, all are line feeds.
+    /// Bytes of the file. All bytes behind `end` are line feeds.
     length: u64,
+    /// Number of the last batch.
     batch: u64,
 }
 
 impl JournalWriter {
-    /// Puts an empty journal of the `db.json` at `base_path` in the place of the
-    /// one that it has: durable when this returns.
+    /// Replaces the journal of the `db.json` at `base_path` by an empty one, which is
+    /// durable when this returns.
     ///
     /// # Errors
-    /// Whatever the disk says. The journal is then the old or the new one; after
-    /// an early failure, the old one.
+    /// Any error of the disk. After an early failure the old journal is in place;
+    /// after a final one, the old or the new.
     pub fn create(
         disk: &dyn Disk,
         directory: &dyn Directory,
@@ -53,7 +54,8 @@ impl JournalWriter {
         let header = header.map_err(io::Error::from).map_err(early(&new))?;
         writer
             .fill(length_for(header.len() as u64))
-            // The room needs no sync of its own here: the file has no name yet.
+            // The room needs no sync of its own here: no recovery reads the file
+            // before it is renamed.
             .and_then(|()| writer.write(&header))
             .map_err(fatal(&new))?;
         disk.rename(&new, &path).map_err(fatal(&path))?;
@@ -61,11 +63,11 @@ impl JournalWriter {
         Ok(writer)
     }
 
-    /// Opens a journal that was read. What was read of it is durable when this
-    /// returns, and a torn batch is gone.
+    /// Opens a journal that was read, to append to it. When this returns, its whole
+    /// lines are durable and a torn line is overwritten.
     ///
     /// # Errors
-    /// Whatever the disk says.
+    /// Any error of the disk.
     pub fn reopen(disk: &dyn Disk, path: &Path, found: RecoveredJournal) -> io::Result<Self> {
         let RecoveredJournal {
             end,
@@ -74,11 +76,11 @@ impl JournalWriter {
             ..
         } = found;
         let mut file = disk.open(path)?;
-        // What is left of a torn batch would be damage behind the next one.
+        // Behind the next line, the rest of a torn line would be read as damage.
         let torn = usize::try_from(end).map_err(io::Error::other)?..;
         bytes[torn].fill(b'\n');
-        // All of it, not only what is new: after a sync that failed, the system
-        // may show what it has given up to write, and would not try again.
+        // Writes the whole file, not only the changed part. After a failed sync, the
+        // system may show bytes that are not on the disk, and not write them again.
         file.write_at(0, &bytes)?;
         file.sync()?;
         Ok(Self {
@@ -90,16 +92,16 @@ impl JournalWriter {
         })
     }
 
-    /// Appends a batch: durable when this returns.
+    /// Appends a batch, which is durable when this returns.
     ///
     /// # Errors
-    /// Whatever the disk says. The batch may be durable or not; nothing may be
-    /// appended behind it.
+    /// Any error of the disk. It is then unknown whether the batch is durable, and
+    /// nothing may be appended behind it.
     pub fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
         self.add(changes, None)
     }
 
-    /// Notes that all batches so far are in the `db.json` with this digest.
+    /// Appends a line that says: the `db.json` with this digest holds all batches so far.
     ///
     /// # Errors
     /// As [`JournalWriter::append`].
@@ -107,27 +109,28 @@ impl JournalWriter {
         self.add(Vec::new(), Some(digest))
     }
 
-    /// Which file it is.
+    /// The identity of the open file, whatever its name is now.
     pub fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// All that it holds is in `db.json`, which does not say so itself.
+    /// Notes that `db.json` holds all batches. The journal cannot say so itself: it has
+    /// been removed.
     pub fn saved(&mut self) {
         self.batch = 0;
     }
 
-    /// Bytes of the file.
+    /// Bytes of the file, with its room.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Batches written since the journal was created.
+    /// Batches and checkpoints since the journal was created.
     pub fn batches(&self) -> u64 {
         self.batch
     }
 
-    /// Bytes written since the journal was created.
+    /// Bytes of all lines, without the room.
     pub fn bytes(&self) -> u64 {
         self.end
     }

@@ -23,23 +23,24 @@ use crate::{
     memory::state::State,
 };
 
-/// A `db.json`, as the one who may write it knows it.
+/// A `db.json` that this process may write.
 pub(crate) struct BaseFile {
     pub disk: Arc<dyn Disk>,
     pub path: PathBuf,
-    /// Open for good: syncing it must not depend on there being a descriptor.
+    /// Stays open: a sync of the directory must not fail for lack of a file descriptor.
     pub directory: Box<dyn Directory>,
-    /// The file that was read or written; `None` while there is none.
+    /// The version that was last read or written; `None` while there is no file.
     pub version: Option<Version>,
-    /// The lock's file, and which one it was when it was locked.
+    /// The path of the lock, and the identity of the file that was locked there.
     pub locked_file: Option<(PathBuf, Identity)>,
 }
 
 impl BaseFile {
-    /// Whether the file is the one that is known, and the right to write it is still held.
+    /// Checks that nobody else has changed or removed the file, and that this process
+    /// still holds the right to write it.
     ///
     /// # Errors
-    /// When it is not, and when the disk does not say.
+    /// When either is not so, or the disk cannot tell.
     pub fn check(&self) -> Result<(), Failure> {
         let Self { disk, path, .. } = self;
         let version = disk.version(path).map_err(early(path))?;
@@ -57,12 +58,12 @@ impl BaseFile {
         self.check_lock()
     }
 
-    /// Takes the right to write again after the lock's file was removed, as long as the
-    /// returned file is open. `None` when the file is still there or another one is: then
-    /// another process may have begun to write.
+    /// Takes the right to write again after the lock's file was removed. It is held as
+    /// long as the returned file is open. `None` when there is a file of that name:
+    /// another process may have created it and begun to write.
     ///
     /// # Errors
-    /// What the system said.
+    /// Any error of the system.
     pub fn retake_lock(&mut self) -> io::Result<Option<File>> {
         let Some((path, locked)) = &mut self.locked_file else {
             return Ok(None);
@@ -77,8 +78,8 @@ impl BaseFile {
         Ok(retaken.map(|(file, _)| file))
     }
 
-    /// Whether the right to write is still held. Whoever takes it without that
-    /// the lock was released has removed or replaced its file first.
+    /// Checks that this process still holds the right to write. Another process can
+    /// take the lock only after the lock's file was removed or replaced.
     ///
     /// # Errors
     /// As [`BaseFile::check`].
@@ -96,11 +97,12 @@ impl BaseFile {
         Err(foreign(path, format!("{what}, {remedy}")))
     }
 
-    /// Writes `db.json` anew: durable when this returns, and whole at every
-    /// instant before. `journal`, if there is one, learns of it first.
+    /// Replaces `db.json` by a new file, which is durable when this returns. At every
+    /// instant `db.json` is the complete old or new file. `journal`, if given, gets a
+    /// checkpoint line first.
     ///
     /// # Errors
-    /// Whatever the disk says. `db.json` is then the old or the new one.
+    /// Any error of the disk. `db.json` is then the old or the new file.
     pub fn replace<M: Model>(
         &mut self,
         state: &State<M>,
@@ -126,8 +128,8 @@ impl BaseFile {
         } = out.into_parts().0;
         file.sync().map_err(fatal(&new))?;
         let digest = Digest::from(digest.digest128());
-        // Asked before the new file gets the name db.json. Afterwards somebody else
-        // could have replaced it, and their version would be taken for ours.
+        // Read before the rename: after it, another program could replace the file,
+        // and its version would be taken for this one.
         let version = disk.version(&new).map_err(early(&new))?;
         if let Some(journal) = journal {
             let at = journal_path(path);
@@ -141,27 +143,26 @@ impl BaseFile {
         Ok(digest)
     }
 
-    /// Puts an empty journal in the place of the one there is. `base` is the
-    /// digest of this `db.json`.
+    /// Replaces the journal by an empty one. `base` is the digest of this `db.json`.
     ///
     /// # Errors
-    /// Whatever the disk says. After an early failure the journal that there was
-    /// may be written on: it says what of it is in `db.json`.
+    /// Any error of the disk. After an early failure the old journal may be appended
+    /// to: its checkpoint line says which batches are in `db.json`.
     pub fn begin_journal(&self, collection: &str, base: Digest) -> Result<JournalWriter, Failure> {
         JournalWriter::create(&*self.disk, &*self.directory, &self.path, collection, base)
     }
 
-    /// Bytes of the file.
+    /// Bytes of `db.json`; 0 while there is no file.
     pub fn bytes(&self) -> u64 {
         self.version.map_or(0, |version| version.bytes)
     }
 }
 
-/// Makes durable what was read: it may only be in the system's memory, where a
-/// process that was killed, or the one who put the file there, has left it.
+/// Makes `db.json` durable as it was read. A killed process, or a person who copied it
+/// there, may have left it only in the system's cache.
 ///
 /// # Errors
-/// What the disk says.
+/// Any error of the disk.
 pub(crate) fn sync_what_was_read(
     disk: &dyn Disk,
     path: &Path,
@@ -174,7 +175,7 @@ pub(crate) fn sync_what_was_read(
     directory.sync().map_err(fatal(path))
 }
 
-/// Appends to a file of the disk, and digests what it appends.
+/// Appends to a file and computes the digest of the bytes.
 struct Appender {
     file: Box<dyn DiskFile>,
     offset: u64,

@@ -1,7 +1,7 @@
-//! What the store asks of a disk.
+//! The file operations that the store needs.
 //!
-//! A trait, because the tests put a disk behind it that loses what was not
-//! synced, tears writes and fails on demand.
+//! They are a trait because the tests use a second implementation: a simulated disk
+//! that loses what was not synced, tears writes and fails on demand.
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
@@ -12,30 +12,30 @@ use std::{
 
 use rustix::fs::OFlags;
 
-/// A disk with files and a directory that must be synced each on their own.
+/// A disk. Files and their directory must be synced separately.
 pub(crate) trait Disk: Send + Sync {
-    /// A regular file's whole contents; `None` when there is no such file.
+    /// The contents of a regular file; `None` when there is no such file.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
-    /// Creates an empty file, in place of whatever has the name, with the owner and
-    /// the permissions of the file `like`, if there is that one.
+    /// Creates an empty file and removes the file that had its name. The new file gets
+    /// the owner and the permissions of `like`, if that file exists.
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Opens a file for writing; a symbolic link is none.
+    /// Opens a file for writing; fails on a symbolic link.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Gives `from` the name `to`, atomically, in place of the file there.
+    /// Renames a file atomically; replaces the file that had the name `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Makes a file's contents durable, whoever wrote them.
+    /// Makes a file's contents durable, whichever process wrote them.
     fn sync(&self, path: &Path) -> io::Result<()>;
     /// Opens the directory of the file at `path`.
     fn directory_of(&self, path: &Path) -> io::Result<Box<dyn Directory>>;
-    /// What tells whether someone else has changed the file since.
+    /// The version of a file, which shows whether someone else has changed it since.
     fn version(&self, path: &Path) -> io::Result<Option<Version>>;
-    /// Which file has this name now; of a symbolic link, the link.
+    /// The identity of the file that has this name now. Does not follow a symbolic link.
     fn identity(&self, path: &Path) -> io::Result<Option<Identity>>;
 }
 
 /// An open directory. Dropping it closes it.
 pub(crate) trait Directory: Send {
-    /// Makes the names in it durable.
+    /// Makes the names in the directory durable.
     fn sync(&self) -> io::Result<()>;
 }
 
@@ -45,11 +45,11 @@ pub(crate) trait DiskFile: Send {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes all that was written durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Which file it is.
+    /// The identity of the open file.
     fn identity(&self) -> io::Result<Identity>;
 }
 
-/// What tells one file from all others, whatever its name.
+/// Distinguishes a file from all others, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub device: u64,
@@ -74,7 +74,7 @@ pub(crate) struct Version {
     pub modified: (i64, i64),
 }
 
-/// For [`OpenOptionsExt::custom_flags`]: a symbolic link is not followed, but an error.
+/// For [`OpenOptionsExt::custom_flags`]: opening a symbolic link fails.
 pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// The system's file system.
@@ -85,7 +85,7 @@ impl Disk for FileSystem {
         let metadata = absent_is_none(fs::metadata(path))?;
         match metadata {
             None => Ok(None),
-            // A device may have no end, and a pipe nobody who writes to it.
+            // Reading a device may never end, and reading a pipe may wait forever.
             Some(metadata) if !metadata.is_file() => {
                 Err(io::Error::other("it is not a regular file"))
             }
@@ -94,11 +94,12 @@ impl Disk for FileSystem {
     }
 
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>> {
-        // Neither followed nor written to: it may be a link, and somebody else's file.
+        // Removes the name instead of opening it: it may be a link to somebody else's file.
         absent_is_none(fs::remove_file(path))?;
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         if let Some(like) = absent_is_none(fs::metadata(like))? {
-            // Only root may give files away; anyone else keeps what it creates.
+            // Only root may change a file's owner. For other users this fails, and they
+            // own the file.
             let _ = fchown(&file, Some(like.uid()), Some(like.gid()));
             file.set_permissions(like.permissions())?;
         }
@@ -150,7 +151,7 @@ impl DiskFile for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        // Of the metadata, only what is needed to read the data back.
+        // fdatasync: of the metadata, it writes only what is needed to read the data.
         self.sync_data()
     }
 

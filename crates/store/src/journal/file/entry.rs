@@ -1,4 +1,5 @@
-//! The journal: what changed since `db.json` was written, a line a batch.
+//! The format of the journal: what has changed since `db.json` was written, one line
+//! per batch.
 //!
 //! ```text
 //! 4f2c.. {"journal":1,"collection":"users","base":"88f9.."} 4f2c..
@@ -6,10 +7,11 @@
 //! 03de.. {"batch":2,"checkpoint":"1c77.."} 03de..
 //! ```
 //!
-//! Each line has its checksum (XXH3, 64 bits, of the JSON between them) at both
-//! ends. Behind the last line there is room, line feeds that are durable before
-//! a line is written over them: so a torn line has holes of line feeds, a sync
-//! need not change the file's size, and a file without room has been cut.
+//! Each line begins and ends with the checksum of its JSON (XXH3, 64 bits). Behind
+//! the last line is the journal's room: line feeds that are durable before a line
+//! overwrites them. The room has three purposes: missing sectors of a torn line read
+//! as line feeds, a sync need not change the file's size, and a file without room
+//! must have been cut.
 
 use std::fmt::Write;
 
@@ -21,7 +23,8 @@ use crate::{digest::Digest, error::JournalError, write::Change};
 /// Version of the format.
 const FORMAT: u32 = 1;
 
-/// A journal's length is a multiple of this. Small in tests, which so meet its end.
+/// A journal's length is a multiple of this. It is small in tests, so that they often
+/// reach the end of the room.
 const ROOM: u64 = if cfg!(test) { 2 * 1024 } else { 256 * 1024 };
 
 /// Bytes that a disk writes whole or not at all.
@@ -30,12 +33,12 @@ pub(crate) const SECTOR: usize = 512;
 /// Hexadecimal digits of a checksum.
 const CHECKSUM: usize = 16;
 
-/// The first line: which `db.json` the changes belong to.
+/// The first line. It names the `db.json` that the changes belong to.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Header {
     journal: u32,
     collection: String,
-    /// Digest of the file.
+    /// Digest of that `db.json`.
     base: Digest,
 }
 
@@ -49,27 +52,28 @@ impl Header {
     }
 }
 
-/// Any other line. Batches are numbered from 1.
+/// Any later line. Batches are numbered from 1.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
     pub batch: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
-    /// All batches so far are in the `db.json` with this digest, should it be found.
+    /// The digest of a `db.json` that holds all batches before this line. That file
+    /// need not exist: it may not have been renamed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Digest>,
 }
 
-/// What a journal says.
+/// The contents of a journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    /// The `db.json` it began with.
+    /// Digest of the `db.json` that the journal began with.
     pub base: Digest,
-    /// The changes of each batch, and the checkpoints between them.
+    /// The batches and the checkpoints between them, in order.
     pub entries: Vec<Entry>,
-    /// Where the last whole line ends.
+    /// Offset of the end of the last whole line.
     pub end: u64,
-    /// Bytes behind that: a batch that was being written when the process or the power went.
+    /// Bytes of a torn line behind `end`: a crash interrupted its write.
     pub torn_bytes: usize,
 }
 
@@ -77,7 +81,7 @@ pub(crate) struct Journal {
 #[derive(Debug)]
 pub(crate) enum Entry {
     Changes {
-        /// Where the line is, in bytes from the beginning of the file.
+        /// Offset of the line in the file, in bytes.
         offset: usize,
         changes: Vec<Change>,
     },
@@ -88,12 +92,13 @@ impl Journal {
     /// Reads a journal of this collection.
     ///
     /// # Errors
-    /// When anything is damaged that was once durable, or is another's.
+    /// When a line that was durable is damaged, when the file was cut, and when it is
+    /// another collection's journal or has another format.
     pub fn parse(bytes: &[u8], collection: &str) -> Result<Self, JournalError> {
         let mut lines = Lines { bytes, at: 0 };
         let header = lines.next()?;
         lines.check_length()?;
-        // A journal gets its name when its header is durable.
+        // A journal is renamed only after its header is durable: so the header is never torn.
         let header = header.and_then(|(_, body)| serde_json::from_slice::<Header>(body).ok());
         let header = header.ok_or_else(|| JournalError::new(0, "expected a journal's header"))?;
         if header.journal != FORMAT {
@@ -133,20 +138,20 @@ impl Journal {
     }
 }
 
-/// How long a journal is whose last line ends at `end`.
+/// The length in bytes of a journal whose last line ends at offset `end`.
 pub(crate) fn length_for(end: u64) -> u64 {
     (end / ROOM + 1) * ROOM
 }
 
-/// A line as it is written at `offset`.
+/// The text of a line that is written at `offset`.
 ///
 /// # Errors
 /// When `body` cannot be written as JSON.
 pub(crate) fn line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<String> {
     let mut body = serde_json::to_string(body)?;
-    // No sector holds a single byte of a line: otherwise a sector that was never
-    // written could look like one damaged byte. The line feed at the end does not
-    // count, since a sector that was never written reads as line feeds.
+    // No sector may hold a single byte of a line: otherwise a sector that was never
+    // written would look like one damaged byte. The line feed at the end does not
+    // count, since a sector that was never written also reads as line feeds.
     let end = offset + (2 * CHECKSUM + "  \n".len() + body.len()) as u64;
     if matches!(end % SECTOR as u64, 2 | 511) {
         body.push(' ');
@@ -158,14 +163,14 @@ pub(crate) fn line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<
     Ok(line)
 }
 
-/// Walks through the lines of a journal up to its end or a torn tail.
+/// Reads the lines of a journal one by one, up to its end or a torn line.
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// The next line's offset and JSON.
+    /// The next line's offset and JSON; `None` at the end or at a torn line.
     fn next(&mut self) -> Result<Option<(usize, &'a [u8])>, JournalError> {
         let offset = self.at;
         let rest = self.rest();
@@ -185,7 +190,7 @@ impl<'a> Lines<'a> {
         Err(JournalError::new(offset, detail))
     }
 
-    /// Whether the file has the room that was made before its last line was written.
+    /// Checks that the file still has the room that it had when its last line was written.
     fn check_length(&self) -> Result<(), JournalError> {
         let blank = |byte: &u8| matches!(byte, b'\n' | b'\0');
         let written = self.bytes.iter().rposition(|byte| !blank(byte));
@@ -198,7 +203,7 @@ impl<'a> Lines<'a> {
         Err(cut)
     }
 
-    /// All that is left but for the room behind it.
+    /// The bytes that are not read yet, without the line feeds at their end.
     fn rest(&self) -> &'a [u8] {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let end = rest
@@ -208,11 +213,11 @@ impl<'a> Lines<'a> {
         &rest[..end]
     }
 
-    /// Whether what is left is one batch that was never wholly on the disk, and
-    /// so never acknowledged. If in doubt it is not.
+    /// Whether the rest is one batch that was never completely on the disk, and so was
+    /// never acknowledged. In doubt the answer is no.
     fn torn(&self) -> bool {
         let rest = self.rest();
-        // A later batch is only written when this one is on the disk.
+        // A later batch is written only after this one is durable.
         if rest
             .split(|byte| *byte == b'\n')
             .skip(1)
@@ -220,27 +225,29 @@ impl<'a> Lines<'a> {
         {
             return false;
         }
-        // Sectors that did not arrive still hold the room's line feeds, and zeros
-        // where the room itself was being made. A line has neither inside, and
-        // one damaged byte makes no two of them.
+        // A sector that was not written still holds the line feeds of the room, or
+        // zeros if the room itself was not written. A line contains neither, and one
+        // damaged byte cannot make two of them.
         let blank = |byte: &u8| matches!(byte, b'\n' | b'\0');
         if rest.windows(2).any(|pair| pair.iter().all(blank)) {
             return true;
         }
-        // Its last sector did not arrive, or both ends did: then a checksum at
-        // one of them is still right, or they are equal and the damage is between.
+        // No hole: either the last sector is missing, or both ends of the line were
+        // written. In the second case the line is damaged, not torn: the checksum at one
+        // end is right, or both are equal and the damage is between them.
         if rest.len() < 2 * CHECKSUM + 2 {
             return true;
         }
         let (first, last) = (&rest[..CHECKSUM], &rest[rest.len() - CHECKSUM..]);
-        // The line is whole but for the line feed that ended it.
+        // The line is whole, but the line feed at its end is damaged.
         let mut ends = rest.windows(CHECKSUM).enumerate().skip(CHECKSUM);
         if ends.any(|(at, end)| end == first && checked(&rest[..at + CHECKSUM]).is_some()) {
             return false;
         }
         let sum = checksum(&rest[CHECKSUM + 1..rest.len() - CHECKSUM - 1]);
         let last_is_right = last == sum.as_bytes();
-        // The same, should the last digit be what is damaged, and a line feed now.
+        // The same for a line whose last digit was damaged and became a line feed, which
+        // `rest` cuts off.
         let shorter = checksum(&rest[CHECKSUM + 1..rest.len() - CHECKSUM]);
         let first_is_right = first == sum.as_bytes() || first == shorter.as_bytes();
         first != last && !first_is_right && !last_is_right

@@ -1,31 +1,33 @@
-//! What a failure of the disk means for the writes to come.
+//! Failures of the disk, by what they mean for later writes.
 
 use std::{io, path::Path};
 
-/// Why something was not written.
+/// A failed write to the disk.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Before anything was changed that a start would read, as for want of a
-    /// descriptor: nothing is in doubt, and it may be tried again.
+    /// It failed before it changed anything that a start would read, for example for
+    /// lack of a file descriptor. The state of the disk is known, and the write may be
+    /// tried again.
     Early(io::Error),
-    /// Nobody knows what the disk holds until it is read again, or it is
-    /// somebody else's: nothing may be written any more.
+    /// It is unknown what the disk holds until a start reads it again, or the files
+    /// now belong to another process. Nothing more may be written.
     Final(io::Error),
 }
 
-/// An early failure, with the file it was about.
+/// Makes an error an early failure, and adds the file's path.
 pub(crate) fn early(path: &Path) -> impl Fn(io::Error) -> Failure {
     let with_path = with_path(path);
     move |error| Failure::Early(with_path(error))
 }
 
-/// A final failure, with the file it was about.
+/// Makes an error a final failure, and adds the file's path.
 pub(crate) fn fatal(path: &Path) -> impl Fn(io::Error) -> Failure {
     let with_path = with_path(path);
     move |error| Failure::Final(with_path(error))
 }
 
-/// The file is not this writer's any more; `what` says what was seen, and the remedy.
+/// A final failure because the file is no longer this writer's. `what` says what was
+/// seen and what to do.
 pub(crate) fn foreign(path: &Path, what: impl Into<String>) -> Failure {
     fatal(path)(io::Error::other(what.into()))
 }
@@ -38,7 +40,7 @@ impl From<Failure> for io::Error {
     }
 }
 
-/// An error of the disk, with the file that it is about.
+/// Adds the file's path to an error of the disk.
 pub(crate) fn with_path(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! The two files of a collection, as the one who may write them uses them.
+//! The files of a collection, for the process that may write them.
 
 use std::{
     io,
@@ -30,10 +30,10 @@ pub(crate) struct FileJournal {
 }
 
 impl FileJournal {
-    /// Makes the files say what was recovered from them, and begins a new journal.
+    /// Writes to `db.json` what was recovered from the journal, and begins a new journal.
     ///
     /// # Errors
-    /// Whatever the disk says. Nothing that was acknowledged is lost.
+    /// Any error of the disk. No acknowledged write is lost.
     pub fn begin<M: Model>(
         disk: Arc<dyn Disk>,
         path: &Path,
@@ -72,35 +72,35 @@ impl FileJournal {
         })
     }
 
-    /// Checks that the files are still this writer's: a write on top of somebody
-    /// else's files would be lost. `state` is what the files hold.
+    /// Checks that the files are still this writer's, since a write on top of somebody
+    /// else's files would be lost. `state` is the collection that the files hold.
     ///
     /// # Errors
-    /// When they are not, and when the disk does not say.
+    /// When they are not, or the disk cannot tell.
     pub fn check<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         self.base.check()?;
         self.check_journal(state)
     }
 
-    /// Appends a batch: durable when this returns, in files that are still this
-    /// writer's.
+    /// Appends a batch. When this returns, the batch is durable and the files are still
+    /// this writer's.
     ///
     /// # Errors
-    /// Whatever the disk says. The batch may be durable or not; nothing may be
-    /// appended behind it.
+    /// Any error of the disk. It is then unknown whether the batch is durable, and
+    /// nothing may be appended behind it.
     pub fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
         let at = journal_path(&self.base.path);
         self.journal.append(changes).map_err(with_path(&at))?;
-        // Another process that has taken the lock since may have read the journal
-        // before this batch was in it.
+        // If another process has taken the lock meanwhile, it may have read the journal
+        // before this batch was written.
         self.base.check_lock().map_err(io::Error::from)
     }
 
-    /// Folds the journal into `db.json` and begins a new one. `state` is what the
-    /// files hold.
+    /// Folds the journal into `db.json` and begins a new journal. `state` is the
+    /// collection that the files hold.
     ///
     /// # Errors
-    /// Whatever the disk says. After an early failure batches may still be appended.
+    /// Any error of the disk. After an early failure batches may still be appended.
     pub fn fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         self.check(state)?;
         let journal = Some(&mut self.journal);
@@ -109,9 +109,9 @@ impl FileJournal {
         Ok(())
     }
 
-    /// Saves in `db.json`, at the end, what a removed journal held. When the lock was removed
-    /// as well, nothing but this process has those writes: they are saved if no other process
-    /// has begun to write.
+    /// Before the writer ends: if the journal was removed, saves its batches in `db.json`.
+    /// If the lock was removed as well, they are saved unless another process may have
+    /// begun to write: only this process has them.
     pub fn save_if_removed<M: Model>(&mut self, state: &State<M>) {
         let at = journal_path(&self.base.path);
         if self.is_folded() || !matches!(self.base.disk.identity(&at), Ok(None)) {
@@ -119,7 +119,7 @@ impl FileJournal {
         }
         let unsaved = self.journal.batches();
         let saved = match self.base.retake_lock() {
-            // Held until all is written.
+            // Holds the lock until `db.json` is written.
             Ok(Some(_lock)) => self.save(state).map_err(io::Error::from),
             Ok(None) => Err(io::Error::other("another process may write the collection")),
             Err(error) => Err(error),
@@ -137,12 +137,12 @@ impl FileJournal {
         }
     }
 
-    /// Whether `db.json` already holds all that the journal does.
+    /// Whether `db.json` holds every batch of the journal.
     pub fn is_folded(&self) -> bool {
         self.journal.batches() == 0
     }
 
-    /// Bytes of the journal.
+    /// Bytes of the journal's lines.
     pub fn bytes(&self) -> u64 {
         self.journal.bytes()
     }
@@ -152,8 +152,8 @@ impl FileJournal {
         self.base.bytes()
     }
 
-    /// Checks that the journal still has its name. If it was removed, saves what it
-    /// held in `db.json`.
+    /// Checks that the journal's name still leads to this writer's file. If the journal
+    /// was removed, saves its batches in `db.json`.
     fn check_journal<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         let at = journal_path(&self.base.path);
         match self.base.disk.identity(&at).map_err(early(&at))? {
@@ -168,7 +168,7 @@ impl FileJournal {
                 let what = match self.save(state) {
                     Ok(()) => "was removed; db.json holds all that it did; restart this service"
                         .to_owned(),
-                    // The next write tries again: nothing else has what the journal held.
+                    // The next write tries again: the batches are only in this process's memory.
                     Err(early @ Failure::Early(_)) => return Err(early),
                     Err(Failure::Final(error)) => format!(
                         "was removed, and what it held could not be saved in db.json: {error}"
@@ -179,8 +179,8 @@ impl FileJournal {
         }
     }
 
-    /// Checks that the journal is as long as it was written. If someone has written to it,
-    /// saves all that it held and puts an empty one in its place.
+    /// Checks that the journal has the length that this writer gave it. If someone else
+    /// has written to it, saves its batches in `db.json` and replaces it by an empty one.
     fn check_journal_length<M: Model>(
         &mut self,
         state: &State<M>,
@@ -206,7 +206,7 @@ impl FileJournal {
         Err(foreign(at, what))
     }
 
-    /// Writes all that the journal held to `db.json`.
+    /// Writes the batches of a removed journal to `db.json`.
     fn save<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         if self.is_folded() {
             return Ok(());

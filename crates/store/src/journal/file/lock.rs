@@ -1,4 +1,4 @@
-//! One writer per file.
+//! The lock that gives one process the right to write a `db.json`.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-/// The right to write a `db.json`, held by one process as long as this lives.
+/// The right to write a `db.json`. One process has it, until it drops this value.
 #[derive(Debug)]
 pub struct WriteLock {
     path: PathBuf,
-    /// The file that is locked.
+    /// The path of the file that is locked.
     at: PathBuf,
     identity: Identity,
     _file: File,
@@ -36,7 +36,7 @@ impl WriteLock {
         if mount_point(&path).is_ok_and(|mount| mount == path) {
             return Err(OpenError::SingleFileMount { path });
         }
-        // Not db.json itself: that is replaced by a new file with every checkpoint.
+        // Not db.json itself: every checkpoint replaces that by a new file.
         let at = lock_path(&path);
         let opened = OpenOptions::new()
             .create(true)
@@ -67,22 +67,23 @@ impl WriteLock {
         }
     }
 
-    /// The file that is locked, and which one it is.
+    /// The path and the identity of the file that is locked.
     pub(crate) fn file(&self) -> (PathBuf, Identity) {
         (self.at.clone(), self.identity)
     }
 
-    /// The file, without links.
+    /// The path of `db.json`, with symbolic links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Creates a lock's file that was removed, and locks it. `None` when another process was faster.
+/// Creates the lock's file again after it was removed, and locks it. `None` when another
+/// process was faster.
 ///
 /// # Errors
-/// What the system said.
+/// Any error of the system.
 pub(crate) fn retake(at: &Path) -> io::Result<Option<(File, Identity)>> {
     let file = match OpenOptions::new().write(true).create_new(true).open(at) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
@@ -97,7 +98,7 @@ pub(crate) fn retake(at: &Path) -> io::Result<Option<(File, Identity)>> {
     Ok(Some((file, identity)))
 }
 
-/// The file itself, so that a link to it is not what gets replaced.
+/// The path with symbolic links resolved: a checkpoint must replace the file, not a link to it.
 fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
     let read = |cause| OpenError::Read {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! The journal beside a `db.json`: its files and what they ask of a disk.
+//! The files of a collection: `db.json`, its journal and its lock.
 
 pub(crate) mod append;
 pub(crate) mod base_file;

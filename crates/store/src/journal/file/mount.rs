@@ -1,18 +1,18 @@
-//! Where a file is mounted from.
+//! The mount point of a file.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// The mount point that the file at this absolute path lies under: `/` for the
-/// root file system, the path itself for a file that is mounted on its own.
+/// The mount point above this absolute path: `/` for the root file system, the path
+/// itself for a file that is a mount of its own.
 ///
 /// # Errors
-/// When the system does not tell (`/proc/self/mountinfo`).
+/// When `/proc/self/mountinfo` cannot be read.
 pub fn mount_point(path: &Path) -> io::Result<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    // proc(5): the fifth field is the mount point, with white space in octal.
+    // proc(5): the fifth field is the mount point, with white space escaped in octal.
     let points = mounts
         .lines()
         .filter_map(|line| line.split(' ').nth(4))

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-/// The file beside the one at `path` whose name has this ending besides.
+/// The path with this ending added to the file name.
 fn sibling(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// The file that takes the place of the one at `path` once it is complete.
+/// The file that is renamed to `path` when it is complete.
 pub(crate) fn new_path(path: &Path) -> PathBuf {
     sibling(path, ".new")
 }
@@ -19,7 +19,7 @@ pub(crate) fn journal_path(path: &Path) -> PathBuf {
     sibling(path, ".journal")
 }
 
-/// The file that is locked by the process that writes the `db.json` at `path`.
+/// The lock's file of the `db.json` at `path`.
 pub(crate) fn lock_path(path: &Path) -> PathBuf {
     sibling(path, ".lock")
 }

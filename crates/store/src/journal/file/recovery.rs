@@ -1,4 +1,4 @@
-//! From the files to the collection as it was at the last acknowledged write.
+//! Reads the files and yields the collection as of the last acknowledged write.
 
 use std::path::Path;
 
@@ -20,15 +20,15 @@ use crate::{
     write::Change,
 };
 
-/// What the files say.
+/// The result of reading `db.json` and its journal.
 pub(crate) struct Recovered<M> {
-    /// The collection with all that the journal adds to `db.json`.
+    /// The collection: `db.json` with the changes of the journal.
     pub document: Document<M>,
     /// The `db.json`; `None` when there is none.
     pub base: Option<RecoveredBase>,
-    /// The journal of this `db.json`, if there is one.
+    /// The journal, if there is one and it belongs to this `db.json`.
     pub journal: Option<RecoveredJournal>,
-    /// Whether `db.json` was replaced or changed while the two were read.
+    /// Whether `db.json` was replaced or changed while the two files were read.
     pub disturbed: bool,
 }
 
@@ -42,23 +42,23 @@ pub(crate) struct RecoveredBase {
 
 /// The journal that was read.
 pub(crate) struct RecoveredJournal {
-    /// Batches in it, checkpoints included.
+    /// Batches and checkpoints in it.
     pub batches: u64,
-    /// Writes that `db.json` does not hold yet.
+    /// Changes that `db.json` does not hold yet.
     pub changes: usize,
-    /// Where its last whole line ends.
+    /// Offset of the end of the last whole line.
     pub end: u64,
-    /// Bytes behind that, of a batch that was never acknowledged.
+    /// Bytes of a torn line behind `end`. Its batch was never acknowledged.
     pub torn_bytes: usize,
     /// The whole file.
     pub bytes: Vec<u8>,
 }
 
-/// How often a reader without the lock reads the files until it meets no writer that
-/// changes them meanwhile.
+/// How many times a reader without the lock reads the files at most, if a writer keeps
+/// changing them.
 const ATTEMPTS: usize = 5;
 
-/// Recovers without the lock: reads again when a writer changed the files meanwhile.
+/// Recovers without the lock. Reads the files again if a writer changed them meanwhile.
 ///
 /// # Errors
 /// As [`recover`]; when there is no `db.json`; and when it has more than `bytes_max`
@@ -73,7 +73,7 @@ pub(crate) fn recover_unlocked<M: Model>(
         let last = attempt == ATTEMPTS;
         match recover::<M>(disk, path) {
             Ok(recovered) if recovered.disturbed && !last => {}
-            // Half of what a writer was writing.
+            // The file may have been read while a writer was writing it.
             Err(OpenError::ForeignJournal { .. } | OpenError::Journal { .. }) if !last => {}
             Err(error) => return Err(error),
             Ok(mut recovered) => {
@@ -92,7 +92,7 @@ pub(crate) fn recover_unlocked<M: Model>(
 /// Loads `db.json` and replays its journal in memory. Changes nothing on disk.
 ///
 /// # Errors
-/// When a file cannot be read, is damaged, or the two do not belong together.
+/// When a file cannot be read or is damaged, or the journal belongs to another `db.json`.
 pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovered<M>, OpenError> {
     coherence::check::<M>()?;
     let read = |path: &Path| {
@@ -148,7 +148,8 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
             .iter()
             .any(|entry| matches!(entry, Entry::Changes { .. }))
         {
-            // It holds nothing that could be lost: db.json was edited or restored after a clean stop.
+            // The journal has no changes that could be lost: db.json was edited or
+            // restored after a clean stop.
             return Ok(recovered);
         }
         return Err(OpenError::ForeignJournal {
@@ -177,8 +178,8 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
 }
 
 impl Journal {
-    /// How many batches the `db.json` with this digest holds already; `None`
-    /// when the journal is not that file's.
+    /// How many entries the `db.json` with this digest already holds; `None` when the
+    /// journal belongs to another file.
     fn contained_in(&self, digest: Option<Digest>) -> Option<usize> {
         let digest = digest?;
         let checkpoint = |entry: &Entry| matches!(entry, Entry::Checkpoint(of) if *of == digest);
@@ -189,8 +190,8 @@ impl Journal {
     }
 }
 
-/// Makes a change that a journal holds, if `db.json` could hold what comes of it:
-/// the next start reads it from there.
+/// Applies a change of the journal. The changed record must be one that `db.json` may
+/// hold, since the next start reads it from there.
 ///
 /// # Errors
 /// What is wrong with the record.

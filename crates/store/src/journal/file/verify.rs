@@ -1,4 +1,4 @@
-//! What the files of a collection hold.
+//! Checks the files of a collection without changing them.
 
 use std::path::Path;
 
@@ -14,25 +14,25 @@ use crate::{
 pub struct Findings {
     /// Records in `db.json` itself.
     pub records_in_file: usize,
-    /// Records with the journal's changes.
+    /// Records after the journal's changes.
     pub records: usize,
     /// The highest id ever given.
     pub last_id: u64,
-    /// What the journal adds; `None` without a journal, or with an empty one.
+    /// What the journal adds; `None` if there is no journal or it adds nothing.
     pub journal: Option<JournalFindings>,
 }
 
 /// What a journal adds to its `db.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalFindings {
-    /// Writes that `db.json` does not hold yet.
+    /// Changes that `db.json` does not hold yet.
     pub changes: usize,
-    /// Bytes of a write that was never acknowledged.
+    /// Bytes of a torn line, whose batch was never acknowledged.
     pub torn_bytes: usize,
 }
 
-/// Reads the `db.json` at `path` and its journal, whose list of records may have
-/// `bytes_max` bytes. Changes nothing.
+/// Reads the `db.json` at `path` and its journal. The JSON list of their records may
+/// have `bytes_max` bytes. Changes nothing on disk.
 ///
 /// # Errors
 /// As [`Store::open`](crate::Store::open).

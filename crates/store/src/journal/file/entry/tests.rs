@@ -4,7 +4,7 @@ use super::*;
 
 const BASE: &str = "00000000000000000000000000000001";
 
-/// A journal of these lines without room behind them.
+/// A journal of these lines, without room.
 fn text(lines: &[Value]) -> String {
     let mut text = String::new();
     for line in lines {
@@ -39,7 +39,7 @@ fn a_journal_is_read_up_to_its_room() {
     let journal = Journal::parse(whole.as_bytes(), "users").unwrap();
     assert_eq!(journal.end, text(&lines()).len() as u64);
     assert_eq!(journal.torn_bytes, 0);
-    // More room is being made: what has not arrived of it is zeros, or not there.
+    // More room is being written: missing parts of it are zeros, or behind the end.
     for more in [
         "\n".repeat(700),
         "\0".repeat(700),
@@ -66,7 +66,8 @@ fn cut_and_filled_up_it_is_what_was_whole_before_the_cut() {
     for cut in ends[0] + 1..=whole.len() {
         let filled = whole[..cut].to_owned() + &"\0".repeat(usize::try_from(ROOM).unwrap() - cut);
         let complete = ends.iter().filter(|end| cut > **end).count();
-        // Without its line feed, the last line could be whole: it is in doubt, and zeros decide.
+        // Without its line feed, the last line could be whole or torn. The zeros decide
+        // that it is torn.
         assert_eq!(batches(&filled), Ok(complete.max(1) - 1), "cut at {cut}");
     }
 }
@@ -80,7 +81,7 @@ fn any_damaged_byte_is_refused_at_its_line_or_changes_nothing() {
     for at in 0..end {
         let before = bytes[at];
         for damage in (0..=255).filter(|damage| *damage != before) {
-            // Where a tear is out of the question, a few are as good as all.
+            // A line before the last cannot be torn: a few kinds of damage suffice there.
             if at < starts(end - 1) && !(before ^ damage).is_power_of_two() {
                 continue;
             }
@@ -96,7 +97,7 @@ fn any_damaged_byte_is_refused_at_its_line_or_changes_nothing() {
             let before = std::mem::replace(&mut bytes[at], damage);
             match batches(&bytes) {
                 Ok(batches) => assert_eq!(batches, 3, "byte {at} is {damage}"),
-                // A line that ends there would have more room behind it.
+                // Read as the end of a line, the damaged byte would need more room behind it.
                 Err(refused) => assert!(at + 2 >= whole.len() && refused.cut_from.is_some()),
             }
             bytes[at] = before;
@@ -111,13 +112,13 @@ fn long(number: usize, length: usize) -> Value {
 
 #[test]
 fn a_batch_of_which_sectors_are_missing_is_torn() {
-    // Every place that a line can begin and end at within a sector.
+    // Tries every offset within a sector at which a line can begin and end.
     for length in 0..SECTOR {
         let start = text(&[lines()[0].clone(), long(1, length)]);
         let whole = text(&[lines()[0].clone(), long(1, length), long(2, 1100)]);
         let first = start.len() / SECTOR;
         let sectors = whole.len().div_ceil(SECTOR) - first;
-        // All but the whole line, which is not torn.
+        // Every set of sectors except all of them: then the line would be whole.
         for arrived in 0..(1 << sectors) - 1 {
             let mut bytes = with_room(whole.clone()).into_bytes();
             for missing in (0..sectors).filter(|number| arrived & (1 << number) == 0) {
@@ -125,7 +126,7 @@ fn a_batch_of_which_sectors_are_missing_is_torn() {
                 bytes[from..(first + missing + 1) * SECTOR].fill(b'\n');
             }
             let read = batches(&bytes);
-            // A sector that holds the last line feed alone looks as if it were there.
+            // A missing sector that holds only the last line feed looks as if it were written.
             let only_room =
                 whole.len() % SECTOR == 1 && arrived | (1 << (sectors - 1)) == (1 << sectors) - 1;
             assert_eq!(
