@@ -1,7 +1,7 @@
-//! Whether the parts of a model agree with each other.
+//! Checks that the parts of a model agree with each other.
 //!
-//! The store writes by the model's list of members and its checks, and reads by
-//! its `Deserialize`. Where they disagree, it could write what no start reads.
+//! The store writes by the model's list of members and their checks, and reads by its
+//! `Deserialize`. If they disagreed, it could write a record that no start can read.
 
 use common::{Key, MemberError, Model, Timestamp};
 use serde_json::{Map, Value};
@@ -12,10 +12,10 @@ use crate::{
     rules::edit::{self, SET_BY_SERVER},
 };
 
-/// Whether what the model writes is what it reads, by its example.
+/// Checks with the model's example that the model reads what it writes.
 ///
 /// # Errors
-/// The first member of which that is not so.
+/// The first member for which this is not so.
 pub(crate) fn check<M: Model>() -> Result<(), OpenError> {
     disagreement::<M>().map_or(Ok(()), |detail| {
         Err(OpenError::Model {
@@ -92,7 +92,7 @@ mod tests {
         tests::simulated::Simulated, write::Operation,
     };
 
-    /// A model of which one part may be at odds with the others.
+    /// A model. `FAULT` says which of its parts disagrees with the others.
     #[derive(Deserialize)]
     struct Note<const FAULT: usize> {
         id: Id<Self>,
@@ -214,7 +214,7 @@ mod tests {
         assert!(matches!(opened.err(), Some(OpenError::Model { .. })));
     }
 
-    /// What the start keeps from happening would cost one write alone.
+    /// If a start did not refuse such a model, only the one write would fail.
     #[test]
     fn what_no_start_would_read_is_one_refused_write() {
         let state = State::<Note<NOT_WRITTEN>>::new();

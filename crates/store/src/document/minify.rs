@@ -1,4 +1,4 @@
-//! JSON without white space.
+//! Removes white space from JSON.
 
 use memchr::memchr2;
 
@@ -9,12 +9,12 @@ use crate::rules::edit::DEPTH_MAX;
 #[error("expected at most {DEPTH_MAX} levels of nesting")]
 pub(crate) struct TooDeep;
 
-/// Appends valid `json` to `out`, without the white space between its tokens.
-/// Returns how many levels it nests; `name` is told the names of the outermost
-/// object as they are spelled.
+/// Appends valid `json` to `out` without the white space between its tokens. Calls
+/// `name` with each member name of the outermost object, as it is spelled. Returns the
+/// number of levels of nesting.
 ///
-/// Nothing else changes: members keep their order, numbers and texts their
-/// spelling, so that what nobody here understands survives as it is.
+/// Nothing else changes: members keep their order, and numbers and strings keep their
+/// spelling. So members that the model does not know survive unchanged.
 pub(crate) fn minify(
     json: &str,
     out: &mut Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) fn minify(
 ) -> Result<usize, TooDeep> {
     let json = json.as_bytes();
     let (mut depth, mut deepest) = (0, 0);
-    // What lies between two runs of white space is copied in one piece.
+    // The bytes between two runs of white space are copied at once.
     let (mut from, mut at) = (0, 0);
     while at < json.len() {
         match json[at] {
@@ -62,7 +62,7 @@ fn is_name(rest: &[u8]) -> bool {
     rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
-/// Bytes of the string literal that `json` begins with, both quotes counted.
+/// Length in bytes of the string literal at the beginning of `json`, with both quotes.
 fn string_length(json: &[u8]) -> usize {
     let mut at = 1;
     while let Some(found) = json.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {

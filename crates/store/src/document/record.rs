@@ -1,4 +1,4 @@
-//! The text of one record, as a file or a journal holds it.
+//! The text of one record in a `db.json` or a journal.
 
 use common::{Id, Model};
 use serde::Deserialize;
@@ -10,24 +10,26 @@ use crate::{
     rules::edit::SET_BY_SERVER,
 };
 
-/// Bytes that one record may have, without white space.
+/// The largest size of a record in bytes, without white space.
 pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Why a text is no record.
+/// Why a text is not a record.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// What `serde_json` found, and where.
+    /// An error of `serde_json`, with its position in the text.
     Json(serde_json::Error),
-    /// What was expected of the record as a whole.
+    /// What was expected of the whole record.
     Whole(String),
 }
 
-/// Reads a record and leaves its text without white space in `compact`. Whatever
-/// is stored was read by this: at a start, from the journal, and before a write
-/// is decided. So what one of them takes the others take too.
+/// Reads a record, and puts its text without white space into `compact`.
+///
+/// Every stored record passes through this function: at a start, when the journal is
+/// replayed, and before a write is accepted. So all three accept the same records.
 ///
 /// # Errors
-/// When the text is not a record, or says something that would be lost.
+/// When the text is not a record, or has a part that the stored record would lose, such
+/// as a member that is named twice.
 pub(crate) fn read<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<M, Fault> {
     if !text.starts_with('{') {
         return Err(Fault::Whole(format!(
@@ -45,8 +47,8 @@ pub(crate) fn read<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<M, Fau
     let levels = levels.map_err(|too_deep| Fault::Whole(too_deep.to_string()))?;
     check_size(compact)?;
     if unknown || levels > 1 {
-        // The model passes over what it does not know, even if a member is named
-        // twice in it or a text is half a surrogate pair.
+        // The model skips members that it does not know. This finds a name that stands
+        // there twice, and a string with half a surrogate pair.
         let value = json::read_stored(text)?;
         names_id |= value.get("id").is_some();
     }
@@ -57,10 +59,10 @@ pub(crate) fn read<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<M, Fau
     Ok(record)
 }
 
-/// Whether a record may have as many bytes as `compact`, which is without white space.
+/// Checks the size of a record. `compact` is its text without white space.
 ///
 /// # Errors
-/// When it has more.
+/// When it has more than [`RECORD_BYTES_MAX`] bytes.
 pub(crate) fn check_size(compact: &[u8]) -> Result<(), Fault> {
     if compact.len() > RECORD_BYTES_MAX {
         let expected = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
@@ -83,7 +85,7 @@ impl From<serde_json::Error> for Fault {
 }
 
 impl Fault {
-    /// This fault of the record that begins at `offset` of a `db.json`.
+    /// This fault in a record that begins at `offset` of the `text` of a `db.json`.
     pub fn at(self, text: &[u8], offset: usize) -> DocumentError {
         match self {
             Self::Json(error) => DocumentError::json(text, offset, &error),
@@ -91,7 +93,8 @@ impl Fault {
         }
     }
 
-    /// This fault of the record with this text, which is on one line.
+    /// A message about this fault in the record `text`, which is on one line. It names
+    /// the record's id, if the text has one.
     pub fn of_record<M: Model>(self, text: &str) -> String {
         #[derive(Deserialize)]
         struct Identified {

@@ -1,5 +1,5 @@
-//! Whether a JSON text says what a value says: as reading and comparing, without
-//! making another value, which every write would pay for.
+//! Compares a JSON text with a value while reading it. Making a second value to compare
+//! with would slow down every write.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use serde_json::Value;
 
 use crate::json::{Key, KeySeed, Object};
 
-/// Whether `text` is an object with these members, in this order, and no others.
+/// Checks that `text` is an object with exactly these members in this order.
 ///
 /// # Errors
-/// The first place where it is not.
+/// The first position at which it differs.
 pub(crate) fn check(text: &str, members: &Object) -> serde_json::Result<()> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_any(Members(members))?;
     deserializer.end()
 }
 
-/// What one value is compared with.
+/// Compares a value in the text with this one.
 struct Same<'v>(&'v Value);
 
-/// What an object is compared with.
+/// Compares an object in the text with this one.
 struct Members<'v>(&'v Object);
 
 impl<'de> DeserializeSeed<'de> for Same<'_> {
@@ -105,7 +105,7 @@ impl<'de> de::Visitor<'de> for Members<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        // One name after the other: so none stands twice.
+        // Each name must be the next one of `self`, so no name stands twice.
         for (name, value) in self.0 {
             match map.next_key_seed(KeySeed)? {
                 Some(Key::Name(found)) if found == *name => map.next_value_seed(Same(value))?,

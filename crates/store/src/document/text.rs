@@ -1,5 +1,5 @@
-//! The text of a `db.json`: an object whose member named like the collection
-//! holds the records; all other members are somebody else's.
+//! The text of a `db.json`: an object. The member with the collection's name holds the
+//! records; the store keeps all other members unchanged.
 
 use std::{
     collections::HashSet,
@@ -18,19 +18,19 @@ use crate::{
     memory::state::{Loader, State},
 };
 
-/// Key under which the highest ids ever given are kept, by collection, where
-/// the records that are left do not tell: `"lastIds": {"users": 12}`.
+/// The member that holds the highest id ever given, by collection, if the records do not
+/// show it: `"lastIds": {"users": 12}`.
 const LAST_IDS: &str = "lastIds";
 
 /// A `db.json` in memory.
 pub(crate) struct Document<M> {
     pub state: State<M>,
     pub other_members: OtherMembers,
-    /// Whether the records had no ids of their own.
+    /// Whether the records had no ids in the file and were numbered when it was read.
     pub numbered: bool,
 }
 
-/// The members of a `db.json` that are not the collection, as they were found.
+/// The members of a `db.json` other than the collection, as they are spelled in it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OtherMembers {
     /// In file order. The collection comes after the first `before` of them.
@@ -40,7 +40,7 @@ pub(crate) struct OtherMembers {
 }
 
 impl<M: Model> Document<M> {
-    /// What is served when there is no file yet.
+    /// An empty collection, for a `db.json` that does not exist yet.
     pub fn empty() -> Self {
         Self {
             state: State::new(),
@@ -52,7 +52,7 @@ impl<M: Model> Document<M> {
     /// Reads a whole `db.json`.
     ///
     /// # Errors
-    /// The first thing that is not as it should be.
+    /// The first fault in the text.
     pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
@@ -70,10 +70,11 @@ impl<M: Model> Document<M> {
 }
 
 impl OtherMembers {
-    /// Writes a `db.json` of these records, one a line.
+    /// Writes a `db.json` with these members and the records of `state`, one record
+    /// per line.
     ///
     /// # Errors
-    /// What `out` says.
+    /// Any error of `out`.
     pub fn write<M: Model>(&self, state: &State<M>, out: &mut impl Write) -> io::Result<()> {
         let last_ids = self.last_ids(state);
         let mut separator = "{\n";
@@ -117,7 +118,7 @@ impl OtherMembers {
         writeln!(out, "\n}}")
     }
 
-    /// The last ids that the records do not tell.
+    /// The last ids to write to the file: those that the records do not show.
     fn last_ids<M: Model>(&self, state: &State<M>) -> Map<String, Value> {
         let mut last_ids = self.last_ids.clone();
         let highest = state.pages.last().map_or(0, |place| state.pages.id(place));
@@ -128,17 +129,17 @@ impl OtherMembers {
     }
 }
 
-/// Collects the records while `serde_json` walks through the text.
+/// Collects the records while `serde_json` reads the text.
 struct Reader<'a, M> {
     text: &'a str,
     loader: Loader<M>,
-    /// Whether the collection was there.
+    /// Whether the text has the collection.
     found: bool,
-    /// Whether the records bring their ids, known from the first one on.
+    /// Whether the records have ids in the text; `None` before the first record.
     ids_given: Option<bool>,
-    /// Records that stand behind one with a higher id.
+    /// Records that stand behind a record with a higher id.
     late: Vec<Late<M>>,
-    /// What is wrong with a record. serde's own error would lose the place.
+    /// The fault in a record. serde's error type cannot carry its position.
     fault: Option<DocumentError>,
     json: Vec<u8>,
     other_members: OtherMembers,
@@ -239,7 +240,10 @@ impl<'a, M: Model> Reader<'a, M> {
     }
 }
 
-/// Whether no other record of the state has one of this one's unique members.
+/// Checks that no other record of `state` has the same value in a unique member.
+///
+/// # Errors
+/// Which member, and the other record's id.
 pub(crate) fn check_unique<M: Model>(state: &State<M>, id: u64, record: &M) -> Result<(), String> {
     for (index, member, key) in record.unique_keys() {
         let holders = state.posting(index, &key);
@@ -292,7 +296,7 @@ impl<'a, M: Model> de::Visitor<'a> for &mut Reader<'a, M> {
     }
 }
 
-/// The object of last ids.
+/// Reads the object of last ids.
 struct LastIds;
 
 impl<'a> DeserializeSeed<'a> for LastIds {
@@ -327,7 +331,7 @@ impl<'a> de::Visitor<'a> for LastIds {
     }
 }
 
-/// The array of records.
+/// Reads the array of records.
 struct Records<'r, 'a, M>(&'r mut Reader<'a, M>);
 
 impl<'a, M: Model> DeserializeSeed<'a> for Records<'_, 'a, M> {

@@ -1,4 +1,4 @@
-//! Which records have which value in an indexed member.
+//! Indexes: the ids of the records that have a value in a member.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{digest::Summary, memory::pins::Pins};
 
-/// The records with one key.
+/// The records with one key of an index.
 #[derive(Debug, Default)]
 pub(crate) struct Posting {
     /// Ids in ascending order. Shared with the lists that are being sent: a write
@@ -32,8 +32,8 @@ pub(crate) struct KeyMap {
     postings: HashMap<Key, Posting, Seed>,
 }
 
-/// Hashes keys with XXH3, with another seed in each index. The hash of the standard
-/// library took a tenth of the time of loading.
+/// Hashes keys with XXH3 and a seed that is random for each index. With the hash of the
+/// standard library, hashing took a tenth of the time of loading.
 #[derive(Debug)]
 struct Seed(u64);
 
@@ -112,7 +112,7 @@ impl KeyMap {
         }
     }
 
-    /// Frees the memory that growing left unused.
+    /// Frees the unused memory of the index.
     pub fn shrink(&mut self) {
         self.postings.shrink_to_fit();
         for posting in self.postings.values_mut() {

@@ -1,10 +1,11 @@
-//! The right of a list to go on.
+//! A list's hold on its snapshot.
 
 use std::sync::{Arc, Weak};
 
 use crate::memory::{pins::Pins, snapshot::Snapshot};
 
-/// A list that is being sent may go on as long as it has this.
+/// A list's hold on its snapshot while it is being sent. [`Pins`] may end it: the list is
+/// then cut off.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pins: Arc<Pins>,
@@ -13,7 +14,7 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// For a list that is made from this.
+    /// Holds the snapshot of a list.
     pub fn new(snapshot: Snapshot) -> Self {
         let pins = Arc::clone(snapshot.pages.pins());
         let own_bytes = snapshot.ids.own_bytes();
@@ -27,7 +28,7 @@ impl Lease {
         }
     }
 
-    /// What the list is made from, unless it was taken away.
+    /// The snapshot; `None` when the list has been cut off.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.upgrade()
     }

@@ -17,8 +17,8 @@ use crate::{
     query::{Filter, Query},
 };
 
-/// Bytes of a piece that is put together from single records. A record of more is a piece of its
-/// own.
+/// A piece that is copied together from single records is full at this many bytes. A record
+/// of at least this size is not copied: it is a piece of its own.
 const FRAME_BYTES: usize = 32 * 1024;
 
 /// Records that are looked up before the first of them is copied.
@@ -37,35 +37,35 @@ pub struct List {
     pub frames: Frames,
 }
 
-/// A list's JSON, a compact array, in pieces that share the collection's memory
-/// or hold at most twice 32 KiB.
+/// A list's JSON, a compact array, in pieces. A piece shares the collection's memory, or
+/// is a copy of at most twice 32 KiB.
 ///
-/// The list stays as it was when it began. Of all lists that go on behind their first piece,
-/// the oldest ends with an error when they hold too much that the collection does not have
-/// any more.
+/// Later writes do not change the list. While lists are being sent, they hold records that
+/// the collection has replaced since. When they hold too many bytes of these, the oldest
+/// list is cut off with an error. A list that ends with its first piece never is.
 #[derive(Debug)]
 pub struct Frames {
     held: Held,
     pieces: Pieces,
 }
 
-/// What a list is made from.
+/// What a list holds of the collection.
 #[derive(Debug)]
 enum Held {
-    /// It has not begun, which most lists do and end at once.
+    /// No piece has been read. Most lists have one piece, and need no lease.
     Snapshot(Snapshot),
-    /// There is more to come behind the first piece.
+    /// The first piece has been read, and more follow.
     Lease(Lease),
-    /// It is over.
+    /// The list has ended.
     Nothing,
 }
 
-/// A list was cut off: its client read too slowly for what was written meanwhile.
+/// A list was cut off: too much was written while its client read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the list was cut off, since too much was written while it was read; read it again")]
 pub struct CutOff;
 
-/// What is still to be made of a list.
+/// The rest of a list, from which its next pieces are made.
 #[derive(Debug)]
 struct Pieces {
     rows: Rows,
@@ -73,14 +73,16 @@ struct Pieces {
     bytes_left: usize,
 }
 
-/// What of a list has gone out.
+/// What the last piece of a list ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// There was no piece yet.
     Nothing,
-    /// The last piece ended with a record.
+    /// It ended with a record.
     Record,
-    /// The last piece ended with what stands before a record.
+    /// It ended with the comma or bracket before a record.
     Comma,
+    /// It ended the list.
     Everything,
 }
 
@@ -148,7 +150,7 @@ impl Frames {
 }
 
 impl Pieces {
-    /// The next piece, and whether there is none behind it.
+    /// The next piece, and whether it is the last one.
     fn next(&mut self, snapshot: &Snapshot) -> (Bytes, bool) {
         let shared = self.whole_page(&snapshot.pages);
         let shared = shared.or_else(|| self.long_record(snapshot));
@@ -157,7 +159,7 @@ impl Pieces {
         (piece, self.stage == Stage::Everything)
     }
 
-    /// A whole page, if that is what comes next.
+    /// The next piece if it is a whole page, or the comma before one.
     fn whole_page(&mut self, pages: &Pages) -> Option<Bytes> {
         let page = self.rows.whole_page(pages)?;
         if self.stage == Stage::Record {
@@ -165,7 +167,7 @@ impl Pieces {
             return Some(Bytes::from_static(b","));
         }
         self.rows.skip_page(pages);
-        // The brackets around the page are the list's only at its two ends.
+        // The page's brackets are sent only at the beginning and at the end of the list.
         let from = usize::from(self.stage != Stage::Nothing);
         let to = page.len() - usize::from(self.rows.left() > 0);
         self.stage = if self.rows.left() > 0 {
@@ -176,7 +178,7 @@ impl Pieces {
         Some(page.slice(from..to))
     }
 
-    /// A long record, if that is what comes next.
+    /// The next piece if it is a long record.
     fn long_record(&mut self, snapshot: &Snapshot) -> Option<Bytes> {
         if self.stage != Stage::Comma {
             return None;
@@ -191,7 +193,7 @@ impl Pieces {
         Some(pages.share(place))
     }
 
-    /// Single records, put together.
+    /// A piece that is copied together from single records.
     fn joined(&mut self, snapshot: &Snapshot) -> Bytes {
         let pages = &*snapshot.pages;
         let mut piece = Vec::with_capacity(self.bytes_left.min(FRAME_BYTES + FRAME_BYTES / 8));
@@ -201,13 +203,13 @@ impl Pieces {
             Stage::Record | Stage::Comma | Stage::Everything => {}
         }
         while self.rows.left() > 0 {
-            // The records of one user lie far apart: looked up one after the other before the
-            // first is copied, the processor fetches several at a time.
+            // The records of one user are far apart in memory. Several are looked up before
+            // the first is copied, so that the processor fetches them at the same time.
             let places = self.rows.places(snapshot, AHEAD);
             let records: Vec<_> = places.iter().map(|at| pages.record(*at)).collect();
             for record in records {
                 if record.len() >= FRAME_BYTES {
-                    // Shared, it comes next.
+                    // The next piece shares this record.
                     self.stage = Stage::Comma;
                     return piece.into();
                 }

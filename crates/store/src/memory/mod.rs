@@ -1,4 +1,4 @@
-//! The collection in memory: pages of ready JSON, indexes over them, and lists.
+//! The collection in memory: pages of encoded JSON, indexes over them, and lists.
 
 pub(crate) mod index;
 pub(crate) mod lease;

@@ -1,4 +1,4 @@
-//! Pages: runs of records whose JSON lies in one piece.
+//! Pages: consecutive records whose JSON is one contiguous text.
 
 use std::{
     ops::Range,
@@ -9,18 +9,18 @@ use bytes::Bytes;
 
 use crate::memory::pins::{PinnedPage, Pins};
 
-/// Bytes after which a page is full. A write copies a page, and a list sends a page
-/// at a time: larger pages make lists cheaper and writes more expensive.
+/// Bytes after which a page is full. A write copies a page, and a list sends one page
+/// at a time. So larger pages make lists cheaper and writes more expensive.
 const BYTES_FULL: usize = 16 * 1024;
 
-/// A run of records in id order, as one JSON array.
+/// Consecutive records in id order, as one JSON array.
 #[derive(Debug)]
 pub(crate) struct Page {
     first_id: u64,
-    /// The ids. Empty when none is missing from the first one on, as in most pages:
-    /// the place of an id then follows from the id, without a cache miss.
+    /// The ids. Empty when they are consecutive, as in most pages: the slot of an id then
+    /// follows from the id, without a cache miss.
     ids: Box<[u64]>,
-    /// Where each record's JSON ends in `text`.
+    /// The offset in `text` at which each record's JSON ends.
     ends: Box<[u32]>,
     /// `[{..},{..}]`
     text: Bytes,
@@ -68,12 +68,13 @@ impl Page {
         &self.text
     }
 
-    /// Where the record in this slot lies in the text.
+    /// The range of the record in this slot in the text.
     fn span(&self, slot: usize) -> Range<usize> {
         self.start(slot)..self.ends[slot] as usize
     }
 
-    /// Where the record in this slot begins. One byte, `[` or `,`, stands before each.
+    /// The offset at which the record in this slot begins. One byte, `[` or `,`, stands
+    /// before each record.
     fn start(&self, slot: usize) -> usize {
         let before = slot.checked_sub(1).map_or(0, |last| self.ends[last]);
         before as usize + 1
@@ -89,7 +90,7 @@ impl Page {
         self.text.slice(self.span(slot))
     }
 
-    /// Counts this page as held by lists alone: the collection has replaced it.
+    /// Counts this page as held only by lists: the collection has replaced it.
     pub fn pin(&self, pins: &Arc<Pins>) {
         let bytes = size_of::<Self>()
             + size_of_val(&*self.ids)
@@ -111,7 +112,7 @@ impl PageBuilder {
         Self::with_room(0, 0)
     }
 
-    /// With room for so many records and a text of so many bytes.
+    /// A builder with capacity for this many records and bytes of text.
     pub fn with_room(records: usize, bytes: usize) -> Self {
         let mut text = Vec::with_capacity(bytes);
         text.push(b'[');
@@ -136,8 +137,8 @@ impl PageBuilder {
         self.ends.push(end(self.text.len()));
     }
 
-    /// Appends the records in these slots of a page with one copy, as many as there is
-    /// room for. Returns how many were appended.
+    /// Appends the records in these slots of a page with one copy, until this page is full.
+    /// Returns how many were appended.
     pub fn copy(&mut self, page: &Page, slots: Range<usize>) -> usize {
         if slots.is_empty() {
             return 0;
@@ -147,7 +148,7 @@ impl PageBuilder {
         let room = (BYTES_FULL + start).saturating_sub(self.text.len());
         let mut count = ends.partition_point(|end| *end as usize <= room);
         if count == 0 && self.ids.is_empty() {
-            // Larger than a page.
+            // A record that is larger than a page has a page of its own.
             count = 1;
         }
         let Some(last) = count.checked_sub(1) else {

@@ -16,10 +16,11 @@ pub(crate) struct Place {
     pub slot: usize,
 }
 
-/// The pages of a collection. A clone copies two words for each page, and no record.
+/// The pages of a collection. A clone copies 16 bytes for each page, and no record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pages {
-    /// The first id of each page, stored apart from the pages so that a search touches little memory.
+    /// The first id of each page. They are stored apart from the pages so that a search
+    /// touches little memory.
     first_ids: Vec<u64>,
     all: Vec<Arc<Page>>,
     /// Counts the pages that lists still hold after they were replaced.
@@ -38,7 +39,7 @@ impl Pages {
         &self.pins
     }
 
-    /// Bytes of this value without the pages themselves.
+    /// Bytes of this value, without the pages themselves.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.first_ids[..]) + size_of_val(&self.all[..])
     }
@@ -59,7 +60,8 @@ impl Pages {
         Some(Place { page, slot })
     }
 
-    /// The page that holds `id`, or would hold it: the last one that begins at or before it.
+    /// The number of the page that holds `id` or would hold it: the last page whose first id
+    /// is not above it.
     fn home(&self, id: u64) -> Option<usize> {
         self.first_ids
             .partition_point(|first| *first <= id)
@@ -87,7 +89,7 @@ impl Pages {
         (page < self.all.len()).then_some(Place { page, slot: 0 })
     }
 
-    /// How many records there are from `place` on, counted up to `most`.
+    /// How many records there are from `place` on in this direction, `most` at most.
     pub fn count_from(&self, place: Place, descending: bool, most: usize) -> usize {
         let Place { page, slot } = place;
         let length = |page: &Arc<Page>| page.len();
@@ -159,7 +161,7 @@ impl Pages {
     /// Inserts a record, or replaces the one with the same id.
     pub fn put(&mut self, id: u64, record: &[u8]) {
         let Some(at) = self.home(id) else {
-            // Before every other record: to the front of the first page, if there is one.
+            // The record goes before all others, into the first page if there is one.
             return self.rebuild(0, Some((id, record)), id);
         };
         self.rebuild(at, Some((id, record)), id);
@@ -172,8 +174,8 @@ impl Pages {
         }
     }
 
-    /// Replaces a page by one or more pages with the same records, except that the
-    /// record `id` becomes `new`, or is gone.
+    /// Replaces the page at `at` by pages with the same records, except that the record
+    /// `id` becomes `new`; `None` removes it.
     fn rebuild(&mut self, at: usize, new: Option<(u64, &[u8])>, id: u64) {
         let old = self.all.get(at).cloned();
         let room = old.as_ref().map_or((0, 0), |page| {
@@ -210,7 +212,7 @@ impl Pages {
     }
 }
 
-/// Builds pages, one after the other.
+/// Builds consecutive pages.
 struct Builder {
     full: Vec<Page>,
     page: PageBuilder,
@@ -251,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    /// Every look-up must say what an ordered map says.
+    /// Checks that every look-up yields the same as an ordered map.
     fn check(pages: &Pages, map: &BTreeMap<u64, Vec<u8>>) {
         let mut next = pages.first();
         for (id, record) in map {
@@ -295,7 +297,7 @@ mod tests {
                     pages.remove(id);
                     map.remove(&id);
                 } else {
-                    // Some larger than a page.
+                    // Some records are larger than a page.
                     let bytes = [10, 100, 3000, 20_000][rng.usize(..4)];
                     let record = format!("{{\"id\":{id},\"text\":\"{}\"}}", "x".repeat(bytes));
                     pages.put(id, record.as_bytes());

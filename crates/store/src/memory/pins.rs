@@ -1,4 +1,4 @@
-//! What lists that are being sent hold, and the collection does not have any more.
+//! Counts and bounds the memory that only lists still hold.
 
 use std::{
     any::Any,
@@ -9,17 +9,18 @@ use std::{
     },
 };
 
-/// Bytes that may be held however small the collection is.
+/// Bytes that lists may hold even if the collection is smaller.
 const BYTES_MIN: usize = 4 * 1024 * 1024;
 
-/// What lists that are being sent hold, and the collection does not have any more: records and ids
-/// that were replaced meanwhile. As many bytes as the collection has; beyond that the oldest list
-/// ends. The newest is never ended: it holds no more than one collection.
+/// The memory that only lists still hold: records and ids that the collection has replaced
+/// since these lists began.
 ///
-/// Lists that end with their first piece are not among them.
+/// It may have as many bytes as the collection. Beyond that, the oldest list is cut off. The
+/// newest list never is: it holds at most the size of the collection. A list that ends with
+/// its first piece holds nothing.
 #[derive(Debug)]
 pub(crate) struct Pins {
-    /// Bytes of pages that were replaced and are still held.
+    /// Bytes of replaced pages that lists still hold.
     pages: AtomicUsize,
     bytes_max: AtomicUsize,
     lists: Mutex<Lists>,
@@ -27,21 +28,21 @@ pub(crate) struct Pins {
 
 #[derive(Debug, Default)]
 struct Lists {
-    /// What they are made from, the oldest first.
+    /// The snapshots of the lists, by number; the oldest first.
     snapshots: BTreeMap<u64, Held>,
-    /// The number of the next one.
+    /// The number of the next list.
     next: u64,
-    /// Bytes that only one of them ever had.
+    /// Bytes that belong to one list alone, summed over all lists.
     own_bytes: usize,
-    /// What else was replaced while it was held, and its bytes.
+    /// Other values that were replaced while lists held them, with their bytes.
     replaced: Vec<(Weak<dyn Send + Sync>, usize)>,
 }
 
-/// What one list is made from.
+/// The snapshot of one list.
 #[derive(Debug)]
 struct Held {
     _snapshot: Arc<dyn Any + Send + Sync>,
-    /// Bytes that only this list ever had.
+    /// Bytes that belong to this list alone.
     own_bytes: usize,
 }
 
@@ -56,14 +57,14 @@ impl Default for Pins {
 }
 
 impl Pins {
-    /// The collection has so many bytes now.
+    /// Sets the bound to the size of the collection, in bytes.
     pub fn set_collection_bytes(&self, bytes: usize) {
         self.bytes_max.store(bytes.max(BYTES_MIN), Relaxed);
     }
 
-    /// As [`Arc::make_mut`]. What lists go on holding of it counts from now on.
+    /// Like [`Arc::make_mut`], but counts the old value if lists still hold it.
     ///
-    /// Nobody may begin to share it meanwhile.
+    /// No other thread may clone the `Arc` at the same time.
     pub fn make_mut<'a, T>(
         &self,
         shared: &'a mut Arc<T>,
@@ -79,8 +80,8 @@ impl Pins {
         Arc::make_mut(shared)
     }
 
-    /// Holds what a list is made from until it is released, or the list is ended. Returns the
-    /// number to release it by.
+    /// Holds the snapshot of a list until it is released or the list is cut off. Returns the
+    /// list's number, for [`Pins::release`].
     pub fn hold(&self, snapshot: Arc<dyn Any + Send + Sync>, own_bytes: usize) -> u64 {
         let mut lists = self.lists();
         let number = lists.next;
@@ -96,18 +97,19 @@ impl Pins {
         number
     }
 
-    /// Releases what was held under this number.
+    /// Releases the snapshot of the list with this number.
     pub fn release(&self, number: u64) {
-        // Bound first, so that the lock is released before it is dropped.
+        // A variable of its own, so that the lock is released before the drop.
         let held = self.lists().take(number);
         drop(held);
     }
 
-    /// Ends the oldest lists while they hold too much. Those that are read at this moment may
-    /// hold it a little longer.
+    /// Cuts off the oldest lists until the others are within the bound. A list that is being
+    /// read at this moment may hold its snapshot a little longer.
     pub fn bound(&self) {
         let mut ended = 0_u64;
-        // Dropped before the next look, and without the lock: it may be much.
+        // Drops each snapshot before it counts again, and without the lock: dropping a large
+        // snapshot takes a while.
         while self.excess().is_some() {
             ended += 1;
         }
@@ -119,7 +121,7 @@ impl Pins {
         }
     }
 
-    /// What the oldest list holds, taken away from it, if all hold too much.
+    /// Takes the snapshot from the oldest list if the lists hold too much.
     fn excess(&self) -> Option<Held> {
         let mut lists = self.lists();
         let bytes_max = self.bytes_max.load(Relaxed);
@@ -130,7 +132,7 @@ impl Pins {
         lists.take(oldest)
     }
 
-    /// Bytes that lists hold, and the collection does not have any more.
+    /// Bytes that only lists still hold.
     fn bytes(&self, lists: &mut Lists) -> usize {
         lists.replaced.retain(|(held, _)| held.strong_count() > 0);
         let replaced: usize = lists.replaced.iter().map(|(_, bytes)| bytes).sum();
@@ -150,7 +152,7 @@ impl Lists {
     }
 }
 
-/// A page that was replaced and is still held: counted until it is dropped.
+/// The mark of a replaced page that lists still hold. Counts its bytes until it is dropped.
 #[derive(Debug)]
 pub(crate) struct PinnedPage {
     pins: Arc<Pins>,
@@ -196,7 +198,7 @@ mod tests {
         format!(r#"{{"id":{id},"thread":1,"text":"{round} {text}","user":2}}"#)
     }
 
-    /// A collection whose lists may hold so many bytes.
+    /// A collection whose lists may hold this many bytes.
     fn posts(bytes_max: usize) -> State<Post> {
         let posts: Vec<_> = (1..=POSTS).map(|id| post(id, 0)).collect();
         let document = format!("{{\"posts\":[{}]}}", posts.join(","));
@@ -256,7 +258,7 @@ mod tests {
         const ROUNDS: u64 = 12;
         let mut state = posts(0);
         let collection = state.summary.array_bytes();
-        // What four lists hold of as many collections, pages' own bytes included.
+        // Four lists hold one version of the collection each, and some bytes more per page.
         let bytes_max = collection * 9 / 2;
         state.pins.bytes_max.store(bytes_max, Relaxed);
         let pins = Arc::clone(&state.pins);
@@ -297,7 +299,7 @@ mod tests {
         let mut state = posts(usize::MAX);
         let list = begin(&state, vec![by(0, 1)]);
         put(&mut state, 1..POSTS + 1, 1);
-        // Its ids, too.
+        // The list also holds the replaced ids of the index.
         assert!(held(&state.pins) > state.summary.array_bytes() + 8 * 500);
         drop(list);
         assert_eq!(held(&state.pins), 0);

@@ -1,4 +1,4 @@
-//! The records of a list, one after the other.
+//! Walks through the records of a list.
 
 use std::ops::Range;
 
@@ -23,12 +23,12 @@ pub(crate) struct Rows {
 enum Source {
     /// Consecutive records of the collection.
     Run { next: Option<Place>, left: usize },
-    /// The records with the ids of the snapshot in this range.
+    /// The records whose ids are in this range of the snapshot's ids.
     Picked { left: Range<usize> },
 }
 
 impl Rows {
-    /// The records that the query asks for, and whether more follow them.
+    /// The records that the query asks for, and whether more records follow behind its limit.
     pub fn new(snapshot: &Snapshot, query: &Query) -> (Self, bool) {
         let pages = &snapshot.pages;
         let Query {
@@ -139,7 +139,7 @@ impl Rows {
         }
     }
 
-    /// The JSON array of a whole page, if its records are what comes next.
+    /// The JSON array of a page, if all of its records come next in the list.
     pub fn whole_page(&self, pages: &Pages) -> Option<Bytes> {
         match self.source {
             Source::Run {

@@ -1,10 +1,10 @@
-//! The collection as a list began to be read from it.
+//! The collection as it was when a list began.
 
 use std::sync::Arc;
 
 use crate::memory::pages::Pages;
 
-/// What a list is made from: it stays as it was when the list began.
+/// The records and ids that a list is made from. Later writes do not change them.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     pub pages: Arc<Pages>,
@@ -14,16 +14,16 @@ pub(crate) struct Snapshot {
 /// The ids of the records that pass a query's filters.
 #[derive(Debug)]
 pub(crate) enum Ids {
-    /// Of all there are.
+    /// There is no filter: all records pass.
     All,
-    /// Shared with the index.
+    /// One filter: the ids of its key, shared with the index.
     Shared(Arc<Vec<u64>>),
-    /// Found for this list alone.
+    /// Several filters: ids that were found for this list alone.
     Own(Vec<u64>),
 }
 
 impl Ids {
-    /// The ids in ascending order; `None` for all there are.
+    /// The ids in ascending order; `None` when all records pass.
     pub fn picked(&self) -> Option<&[u64]> {
         match self {
             Self::All => None,
@@ -32,7 +32,7 @@ impl Ids {
         }
     }
 
-    /// Bytes that nobody else has.
+    /// Bytes of ids that belong to this list alone.
     pub fn own_bytes(&self) -> usize {
         match self {
             Self::All | Self::Shared(_) => 0,

@@ -18,7 +18,7 @@ use crate::{
 /// A stored record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Its JSON, compact.
+    /// The compact JSON.
     pub json: Bytes,
     /// Digest of the JSON.
     pub digest: Digest,
@@ -33,9 +33,10 @@ impl Record {
 
 /// The records of a collection and the indexes over them.
 pub(crate) struct State<M> {
-    /// Shared with the lists that are being sent. A write copies them only while there are such lists.
+    /// Shared with the lists that are being sent. A write copies them only while there are
+    /// such lists.
     pub pages: Arc<Pages>,
-    /// What those lists still hold after it was replaced.
+    /// Counts the memory that only lists still hold.
     pub pins: Arc<Pins>,
     indexes: Vec<KeyMap>,
     pub summary: Summary,
@@ -111,7 +112,7 @@ impl<M: Model> State<M> {
 /// How many records are inserted into an index at a time while loading.
 const INDEXED_AT_A_TIME: usize = 64;
 
-/// Fills a state from records in id order, without rewriting a page for each.
+/// Fills a state from records in id order, without rebuilding a page for each record.
 pub(crate) struct Loader<M> {
     state: State<M>,
     page: PageBuilder,
@@ -128,8 +129,8 @@ impl<M: Model> Loader<M> {
         }
     }
 
-    /// The state so far. The page that is being filled is missing, and so are the
-    /// latest entries of indexes that are not unique.
+    /// The state so far. It lacks the page that is being filled, and the latest entries of
+    /// indexes that are not unique.
     pub fn state(&self) -> &State<M> {
         &self.state
     }

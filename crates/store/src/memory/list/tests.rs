@@ -3,7 +3,8 @@ use common::{Key, Post};
 use super::*;
 use crate::document::text::Document;
 
-/// Posts 10, 20, .. of thread 1 to 3 and user 1 to 7 in turn, over several pages.
+/// Posts with the ids 10, 20, .. of the threads 1 to 3 and the users 1 to 7 in turn. They
+/// fill several pages.
 fn posts(count: u64) -> State<Post> {
     let post = |n: u64| {
         let (id, thread, user) = (n * 10, n % 3 + 1, n % 7 + 1);
@@ -16,7 +17,7 @@ fn posts(count: u64) -> State<Post> {
         .state
 }
 
-/// The ids that the list's JSON holds, checked against its length.
+/// The ids in the list's JSON. Checks the length that was announced.
 fn ids(list: List) -> Vec<u64> {
     let expected = list.frames.bytes_left();
     let json: Vec<u8> = list
