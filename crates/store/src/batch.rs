@@ -18,26 +18,27 @@ use crate::{
     write::{Change, Operation, Precondition, Written},
 };
 
-/// Writes that are decided but not yet durable. The state does not have them yet.
+/// Writes that are decided but not yet durable. The state does not contain them.
 pub(crate) struct Batch<'a, M> {
     state: &'a State<M>,
     now: Timestamp,
     last_id: u64,
-    /// Records as the batch leaves them; `None` for those it deletes.
+    /// The records that the batch changes, after it; `None` for those that it deletes.
     records: HashMap<u64, Option<Bytes>>,
-    /// The id of the record that has a unique key after the batch, by index and key.
+    /// The id of the record that has a unique key after the batch, by index and key;
+    /// `None` for a key that the batch frees.
     holders: HashMap<(usize, Key), Option<u64>>,
     changes: Changes<M>,
     journalled: Vec<Change>,
     /// Bytes of the records in `changes`.
     bytes: usize,
-    /// Bytes that the list of all records has after the batch.
+    /// Bytes of the JSON list of all records after the batch.
     total: u64,
-    /// Bytes that it may have.
+    /// The largest size in bytes that the list may have.
     total_max: u64,
 }
 
-/// Changes in the order in which they were decided: the record and its JSON,
+/// Changes in the order in which they were decided: the id, and the record with its JSON;
 /// `None` for a deletion.
 pub(crate) type Changes<M> = Vec<(u64, Option<(Bytes, M)>)>;
 
@@ -57,8 +58,8 @@ impl<'a, M: Model> Batch<'a, M> {
         }
     }
 
-    /// Bounds the bytes that the list of all records may have. Writes that do not make
-    /// the list longer are accepted all the same.
+    /// Bounds the size of the list of all records. Writes that do not make the list longer
+    /// are accepted even beyond the bound.
     pub fn within(self, total_max: u64) -> Self {
         Self { total_max, ..self }
     }
@@ -104,12 +105,12 @@ impl<'a, M: Model> Batch<'a, M> {
         self.bytes
     }
 
-    /// The changes of the batch, and the same as the journal writes them.
+    /// The changes of the batch, for the state and for the journal.
     pub fn into_changes(self) -> (Changes<M>, Vec<Change>) {
         (self.changes, self.journalled)
     }
 
-    /// The record with this id as the batch leaves it so far.
+    /// The record with this id after the writes that are decided so far.
     fn current(&self, id: u64, precondition: &Precondition) -> Result<(Bytes, Object), WriteError> {
         let json = match self.records.get(&id) {
             Some(record) => record.clone(),
@@ -160,7 +161,7 @@ impl<'a, M: Model> Batch<'a, M> {
             .get(&id)
             .cloned()
             .unwrap_or_else(|| self.state.get(id));
-        // With the comma behind it.
+        // In the list, each record takes one byte more for its comma.
         let [taken, given] = [
             before.as_ref().map_or(0, |before| before.len() + 1),
             json.len() + 1,
@@ -205,10 +206,10 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 }
 
-/// Reads the JSON of a record as the next start will.
+/// Reads the JSON of a record as the next start will read it.
 ///
 /// # Errors
-/// When that start would refuse it, or would read another record from it.
+/// When the next start would refuse it or read a different record.
 fn read_back<M: Model>(json: &str, record: &Object) -> Result<M, WriteError> {
     let mut compact = Vec::with_capacity(json.len());
     let model = record::read::<M>(json, &mut compact)

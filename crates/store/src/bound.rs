@@ -1,4 +1,4 @@
-//! How large a collection may be.
+//! The bound on the size of a collection.
 
 use std::{fs, path::Path};
 
@@ -6,21 +6,21 @@ use common::Model;
 
 use crate::{error::OpenError, memory::state::State};
 
-/// How many times as large as the list of all records its file may be: it may
-/// have white space, and other collections. What is larger is not even read.
+/// A file may be this many times as large as the bound on the list of records, since it may
+/// have white space and other collections. A larger file is not read at all.
 const FILE_SHARE: u64 = 4;
 
-/// Whether the file at `path` may be read, should there be one.
+/// Checks the size of the file at `path` before it is read.
 ///
 /// # Errors
-/// When it is much too large.
+/// When it is too large for any collection within the bound.
 pub(crate) fn check_file(path: &Path, bytes_max: u64) -> Result<(), OpenError> {
-    // Whoever reads it says why it cannot be.
+    // An error is ignored here: reading the file reports it.
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
     check_bytes(path, bytes, bytes_max, bytes_max.saturating_mul(FILE_SHARE))
 }
 
-/// Whether a collection that was read may be served.
+/// Checks the size of a collection that was read.
 ///
 /// # Errors
 /// When it is too large.

@@ -5,8 +5,8 @@ use std::{fmt, num::ParseIntError, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// A digest of a record's or a list's contents: equal contents have equal
-/// digests, in every process and after every restart (XXH3, 128 bits).
+/// A digest of the contents of a record, a list or a file (XXH3, 128 bits). Equal contents
+/// have equal digests in every process and after every restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest(u128);
 
@@ -15,7 +15,7 @@ impl Digest {
         Self(xxh3_128(bytes))
     }
 
-    /// Its hexadecimal digits, as they are displayed.
+    /// The hexadecimal digits, as `Display` writes them.
     #[must_use]
     pub fn hex(self) -> [u8; 32] {
         let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
@@ -61,15 +61,15 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// What is known of a set of records without reading each of them.
+/// The size and digest of a set of records.
 ///
-/// Records hold their ids, so a sum over their digests identifies the set, and
-/// adding or removing one takes the same time whatever the set's size.
+/// A record contains its id, so the sum of the records' digests identifies the set. Adding
+/// or removing a record takes the same time for a set of any size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Summary {
     /// Number of records.
     pub count: usize,
-    /// Bytes of the records' JSON, without what joins them.
+    /// Bytes of the records' JSON, without commas and brackets.
     pub bytes: usize,
     /// Sum of the records' digests.
     pub digest: Digest,

@@ -1,4 +1,4 @@
-//! Why a collection cannot be opened.
+//! Errors of opening, reading and writing a collection.
 
 use std::{
     io,
@@ -52,7 +52,7 @@ pub enum OpenError {
         /// The `db.json`.
         path: PathBuf,
     },
-    /// The file itself is a mount point, so that no new one can take its name.
+    /// The file itself is a mount point. So no other file can be renamed to its name.
     #[error("{} is mounted as a single file and cannot be replaced; mount its directory instead, and name the file there with --db or DB_PATH", .path.display())]
     SingleFileMount {
         /// The `db.json`.
@@ -66,7 +66,7 @@ pub enum OpenError {
         /// What the system said.
         cause: io::Error,
     },
-    /// The service's own model is at odds with itself: no file is to blame.
+    /// The parts of the service's own model disagree. The file is not the cause.
     #[error(
         "the model of {collection} disagrees with itself: {detail}; this is a fault of the service, which must be built anew"
     )]
@@ -81,9 +81,9 @@ pub enum OpenError {
     TooLarge {
         /// The `db.json`.
         path: PathBuf,
-        /// Bytes of its records, or of the whole file.
+        /// Bytes of the JSON list of its records, or of the whole file.
         bytes: u64,
-        /// Bytes that its records may have.
+        /// The largest size in bytes that the list may have.
         bytes_max: u64,
     },
     /// The file is not a collection of the model's records.
@@ -100,11 +100,11 @@ pub enum OpenError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("byte {offset}: {detail}")]
 pub struct JournalError {
-    /// Offset of the line, in bytes from the beginning of the file.
+    /// Offset of the damaged line in the file, in bytes.
     pub offset: usize,
     /// What is wrong there.
     pub detail: String,
-    /// Bytes that the file had before its end was cut off; `None` when it was not.
+    /// The least length of the file in bytes before it was cut off; `None` when it was not.
     pub cut_from: Option<u64>,
 }
 
@@ -118,7 +118,7 @@ impl JournalError {
     }
 }
 
-/// What else there is to do about a damaged journal.
+/// What to do about a damaged journal if there is no backup.
 fn ways_out(path: &Path, error: &JournalError) -> String {
     let path = path.display();
     match error.cut_from {
@@ -131,22 +131,22 @@ fn ways_out(path: &Path, error: &JournalError) -> String {
 
 /// The collection cannot be read now. Try again.
 ///
-/// A `db.json` is served from memory, and every read of it succeeds: this is for a
-/// collection that is kept somewhere else.
+/// A `db.json` is served from memory, so every read succeeds. This error is for a collection
+/// that is kept in a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the collection cannot be read now")]
 pub struct ReadError;
 
-/// Why a write was not done. The collection is as it was.
+/// Why a write was refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// There is no such record.
     #[error("the record does not exist")]
     NotFound,
-    /// The record is not the one that the precondition names.
+    /// The record does not meet the precondition.
     #[error("the record is not, or no longer, as the precondition says")]
     PreconditionFailed,
-    /// Another record has this unique member.
+    /// Another record has the same value in a unique member.
     #[error("record {holder} has this {member} already")]
     Conflict {
         /// The member.
@@ -154,31 +154,31 @@ pub enum WriteError {
         /// The other record's id.
         holder: u64,
     },
-    /// The words make no record.
+    /// The client's members do not make a valid record.
     #[error("the members make no record")]
     Invalid(Vec<MemberError>),
-    /// Every id has been given.
+    /// The highest id has been given.
     #[error("all ids have been given")]
     NoMoreIds,
-    /// A start would not read what this write makes: a fault of the service.
-    /// Only this write is refused.
+    /// A start could not read the new record back. This is a bug of the service. Only this
+    /// write is refused.
     #[error("the record could not be read back: {0}")]
     Unreadable(String),
     /// The collection would become larger than the operator allows.
     #[error("the collection may have {bytes_max} bytes")]
     Full {
-        /// Bytes that the list of all records may have.
+        /// The largest size in bytes that the list of all records may have.
         bytes_max: u64,
     },
-    /// The disk could not be written for the moment, and nothing was. Try again.
+    /// The disk cannot be written at the moment. Nothing was written. Try again.
     #[error("the store cannot write now")]
     PutOff,
-    /// The disk failed in the middle of this write: the next start finds it done
-    /// or not, and no other is taken until then.
+    /// The disk failed during this write. The next start finds it done or not done, and all
+    /// writes are refused until then.
     #[error("the disk failed, and the write may be done or not")]
     InDoubt,
-    /// The disk failed before, or one of the store's files was changed by someone
-    /// else: no write is taken until the next start. Reads go on.
+    /// The disk failed earlier, or someone else changed one of the store's files. All writes
+    /// are refused until the next start. Reads continue.
     #[error("the store refuses writes until it is started again")]
     Refused,
 }

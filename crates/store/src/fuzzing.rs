@@ -1,4 +1,4 @@
-//! Doors for the fuzzer (`crates/fuzz`). Only there when it builds this crate.
+//! Entry points for the fuzzer (`crates/fuzz`). They exist only when it builds this crate.
 
 use common::{Model, Post, Timestamp, User};
 use serde_json::{Value, value::RawValue};
@@ -11,11 +11,11 @@ use crate::{
     write::{Change, Operation, Precondition, Written},
 };
 
-/// Any bytes as a `db.json`: refused, or the same after writing and reading again,
-/// and the same records as another reader of JSON finds.
+/// Reads any bytes as a `db.json`. They must be refused, or yield the same after they are
+/// written and read again, and the same records as another JSON reader finds.
 ///
 /// # Panics
-/// When they are not the same.
+/// When this is not so.
 pub fn document(bytes: &[u8]) {
     round_trip::<User>(bytes);
     round_trip::<Post>(bytes);
@@ -32,8 +32,8 @@ fn round_trip<M: Model>(bytes: &[u8]) {
     round_trip::assert_survives(&document);
 }
 
-/// What another reader of JSON finds in a `db.json`, in id order. Nothing where
-/// other members are nested too deep for it.
+/// The records that another JSON reader finds in a `db.json`, in id order. None if other
+/// members are nested too deeply for it.
 fn records<M: Model>(bytes: &[u8]) -> Vec<Value> {
     let document = serde_json::from_slice(bytes).unwrap_or(Value::Null);
     let mut records = document[M::COLLECTION]
@@ -44,15 +44,15 @@ fn records<M: Model>(bytes: &[u8]) -> Vec<Value> {
     records
 }
 
-/// Any bytes as a journal, and as a record in one: refused, or read, written to
-/// `db.json` and read again.
+/// Reads any bytes as a journal, and as a record in a journal. They must be refused, or be
+/// the same after they are written to a `db.json` and read again.
 ///
 /// # Panics
-/// When what a start has read of a journal, the next start does not read.
+/// When the next start does not read what a start has read from the journal.
 pub fn journal(bytes: &[u8]) {
     let _ = Journal::parse(bytes, User::COLLECTION);
     let record = std::str::from_utf8(bytes).map(str::trim);
-    // A line has no line feeds, and so has no record in it.
+    // A line of a journal has no line feed inside, so neither has a record in it.
     let Some(record) = record.ok().filter(|record| !record.contains('\n')) else {
         return;
     };
@@ -65,11 +65,11 @@ pub fn journal(bytes: &[u8]) {
     }
 }
 
-/// Any bytes as the body of every write: refused, or the next start finds what
-/// was written.
+/// Sends any bytes as the body of each kind of write. The write must be refused, or the next
+/// start must find what was written.
 ///
 /// # Panics
-/// When it does not.
+/// When this is not so.
 pub fn body(bytes: &[u8]) {
     if let Ok(body) = json::read(bytes) {
         write::<User>(FINN, &body);
@@ -80,8 +80,8 @@ pub fn body(bytes: &[u8]) {
 const FINN: &str = r#""username":"finn","name":"F","bio":"""#;
 const POST: &str = r#""thread":1,"text":"t","user":1"#;
 
-/// A record with members that only the file knows, and names that mean something
-/// to `serde_json`.
+/// A record with members that the model does not know, and a name that has a special meaning
+/// in `serde_json`.
 fn started<M: Model>(record: &str) -> Files<M> {
     let badge = r#"{"x":1E5,"$serde_json::private::Number":"abc"}"#;
     let collection = M::COLLECTION;
@@ -92,7 +92,7 @@ fn started<M: Model>(record: &str) -> Files<M> {
 fn write<M: Model>(record: &str, body: &Value) {
     let now = Timestamp::now();
     let mut files = started::<M>(record);
-    // They panic when a write was accepted that does not survive.
+    // Each panics when an accepted write is not what the next start reads.
     let _ = files.write(
         Operation::Patch(1, body.clone(), Precondition::default()),
         now,
@@ -104,11 +104,11 @@ fn write<M: Model>(record: &str, body: &Value) {
     }
 }
 
-/// Any two JSON texts, with a line feed between them, as a record and a merge
-/// patch of it: what comes out is a record with the same id, or refused.
+/// Takes two JSON texts, separated by a line feed, as a record and a merge patch of it. The
+/// patch must be refused, or yield a record with the same id.
 ///
 /// # Panics
-/// When it is neither.
+/// When this is not so.
 pub fn merge_patch(bytes: &[u8]) {
     let mut texts = bytes.splitn(2, |byte| *byte == b'\n').map(json::read);
     let (Some(Ok(Value::Object(members))), Some(Ok(patch))) = (texts.next(), texts.next()) else {

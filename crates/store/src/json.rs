@@ -1,10 +1,10 @@
-//! JSON texts as values.
+//! Reads JSON texts as values.
 //!
-//! `serde_json` reads numbers of any length, and texts as they are, through
-//! objects whose first name begins with `$serde_json::private::`. Its own reading of a
-//! [`Value`] takes such an object for a number or for JSON in a string wherever
-//! somebody else wrote one, so that a text could read as something else than it
-//! says, or not at all once it is stored. Here such names are names like others.
+//! `serde_json` represents numbers of any length and raw texts internally as objects whose
+//! first name begins with `$serde_json::private::`. When its own parser reads a [`Value`],
+//! it takes such an object in the text for a number or for raw JSON. A client could so write
+//! a record that reads back as something else, or not at all. Here such names have no
+//! special meaning.
 
 use std::fmt;
 
@@ -22,18 +22,18 @@ pub type Object = Map<String, Value>;
 /// The beginning of the names that have a special meaning in `serde_json`.
 const RESERVED: &str = "$serde_json::private::";
 
-/// Reads a text that nobody has checked yet, such as a request's body.
+/// Reads a text that has not been checked yet, such as a request's body.
 ///
 /// # Errors
-/// When it is not JSON, names a member of an object twice, or has a name that
-/// other readers of the file would take for something else.
+/// When it is not JSON, names a member of an object twice, or has a name with a special
+/// meaning in `serde_json`, which other programs may use to read the file.
 pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
     parse(text, Names::Plain).map_err(|error| DocumentError::json(bytes, 0, &error))
 }
 
-/// Reads a text of a file or a journal, whose names may be any.
+/// Reads a text of a file or a journal, which may have any names.
 ///
 /// # Errors
 /// When it is not JSON, or names a member of an object twice.
@@ -48,19 +48,19 @@ fn parse(text: &str, names: Names) -> serde_json::Result<Value> {
     Ok(value)
 }
 
-/// A name that stands in an object for the second time.
+/// The error for a name that an object has twice.
 ///
-/// RFC 8259 §4 leaves open what such a member means; keeping one of the two
-/// would lose the other.
+/// RFC 8259 §4 does not say what such an object means. Keeping one of the members would lose
+/// the other.
 pub(crate) fn twice<E: de::Error>(name: &str) -> E {
     E::custom(format_args!("expected {name:?} only once"))
 }
 
-/// Which names a text may have. As a seed, it reads one value.
+/// Which names a text may have. This is also the seed that reads a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Names {
     Any,
-    /// None that are reserved.
+    /// Any but the reserved names.
     Plain,
 }
 
@@ -138,18 +138,18 @@ fn custom<E: de::Error>(detail: impl fmt::Display) -> E {
     E::custom(detail)
 }
 
-/// What `serde_json` gives as a key.
+/// A key of a map in `serde_json`'s data model.
 pub(crate) enum Key {
     /// A member's name.
     Name(String),
-    /// It is no object, but a number that neither `u64` nor `i64` holds, whose
-    /// text is the only value.
+    /// The map is a number that fits neither `u64` nor `i64`. Its only value is the number's
+    /// text.
     Number,
 }
 
-/// Reads a key. When asked for an option, `serde_json` answers `Some` for a name that
-/// stands in the text, and a plain value for the key that it makes up for a number. This
-/// tells the two apart, whatever the name is.
+/// Reads a key and distinguishes a name in the text from the key that `serde_json` makes up
+/// for a number. Asked for an option, `serde_json` yields `Some` for a name and a plain value
+/// for the made-up key, whatever the name is.
 pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {

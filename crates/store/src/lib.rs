@@ -1,8 +1,8 @@
 //! A collection of records, loaded from a `db.json` and served from memory.
 //!
-//! Each record's JSON is encoded once, when it is stored; readers get shared
-//! bytes. Look-ups by id and by the members a model indexes do not scan, and
-//! lists are streamed from the same bytes. Knows no HTTP.
+//! Each record's JSON is encoded once, when it is stored. Readers get shared bytes, and lists
+//! are streamed from the same bytes. Look-ups by id or by an indexed member do not scan the
+//! collection. This crate knows nothing of HTTP.
 #![doc = include_str!("../PROOF.md")]
 
 mod batch;

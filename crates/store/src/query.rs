@@ -1,4 +1,4 @@
-//! What a client asks of a collection.
+//! Queries for lists of records.
 
 use common::Key;
 #[cfg(doc)]
@@ -7,20 +7,20 @@ use common::Model;
 /// Which records a list holds, and in which order.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// What all records must have in common.
+    /// Conditions that each record must meet.
     pub filters: Vec<Filter>,
-    /// Highest id first.
+    /// Whether the highest id comes first.
     pub descending: bool,
     /// Only records that come after this id in the list's direction.
     pub after: Option<u64>,
-    /// How many records at most.
+    /// The largest number of records in the list.
     pub limit: Option<usize>,
 }
 
 /// A member and the value that it must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// The index's number ([`Model::indexes`]).
+    /// The number of the member's index in [`Model::indexes`].
     pub index: usize,
     /// The value.
     pub key: Key,

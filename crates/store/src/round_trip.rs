@@ -1,5 +1,5 @@
-//! From a write to the files and back, in memory: what the tests and the fuzzer
-//! expect of every write that is accepted.
+//! Checks for the tests and the fuzzer: every accepted write goes to files in memory, and a
+//! start must read the same collection from them.
 
 use common::{Model, Timestamp};
 
@@ -16,7 +16,7 @@ use crate::{
     write::{Change, Operation, Written},
 };
 
-/// A collection with its `db.json` and the journal of what was written since.
+/// A collection, its `db.json`, and a journal with the writes since.
 pub(crate) struct Files<M> {
     /// The collection as readers see it.
     pub document: Document<M>,
@@ -26,7 +26,7 @@ pub(crate) struct Files<M> {
 }
 
 impl<M: Model> Files<M> {
-    /// A start with a `db.json` of this text; `None` when it is refused.
+    /// Starts with a `db.json` of this text; `None` when the start refuses it.
     pub fn start(text: &[u8]) -> Option<Self> {
         let document = Document::parse(text).ok()?;
         let base = written(&document);
@@ -45,7 +45,7 @@ impl<M: Model> Files<M> {
     /// Decides a write and makes it durable.
     ///
     /// # Panics
-    /// When a start would not find the collection as it is then.
+    /// When a start would not recover the same collection.
     pub fn write(&mut self, operation: Operation, now: Timestamp) -> Result<Written, WriteError> {
         let mut batch = Batch::new(&self.document.state, now);
         let decided = batch.decide(operation);
@@ -81,7 +81,7 @@ impl<M: Model> Files<M> {
         self.journal.push_str(&line);
     }
 
-    /// What a start finds that replays the journal.
+    /// The collection that a start recovers from `db.json` and the journal.
     ///
     /// # Errors
     /// What is wrong with a change.
@@ -112,10 +112,10 @@ impl<M: Model> Files<M> {
     }
 }
 
-/// Whether a `db.json` of the collection is read as the same, and written as the same again.
+/// Writes the collection to a `db.json`, reads it, and writes it again.
 ///
 /// # Panics
-/// When it is not.
+/// When the collection or the second text differs from the first.
 pub(crate) fn assert_survives<M: Model>(document: &Document<M>) {
     let text = written(document);
     let again = Document::<M>::parse(&text).expect("what was written can be read");

@@ -35,34 +35,35 @@ use crate::{
 
 /// A collection of records, loaded from a `db.json`. Clones share it.
 ///
-/// When a write returns, it is in the journal on the disk, and survives the end
-/// of the process and of the power. Readers see only such writes.
+/// When a write returns, it is in the journal on the disk, and survives a crash of the
+/// process and a power failure. Readers see only such writes.
 ///
-/// Poll a write to its end or drop it: others that were synced with it may be
-/// answered through it.
+/// A future of [`Store::create`], [`Store::replace`], [`Store::patch`] or [`Store::delete`]
+/// must be polled until it is ready, or be dropped. Other writes of the same batch may get
+/// their answers through it: they wait while it is kept without being polled.
 ///
-/// The methods are asynchronous so that their callers need not change when the
-/// collection moves to a database.
+/// The methods are asynchronous so that callers need not change when the collection moves
+/// to a database.
 pub struct Store<M: Model> {
     shared: Arc<Shared<M>>,
     /// `None` when the collection is only read.
     writer: Option<Sender<Message>>,
 }
 
-/// What a store says of itself.
+/// The size of a collection and the state of its writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// Records in the collection.
     pub records: usize,
-    /// Bytes of the list of them all.
+    /// Bytes of the JSON list of all records.
     pub bytes: u64,
-    /// Bytes that it may have.
+    /// The largest size in bytes that this list may have.
     pub bytes_max: u64,
-    /// Whether it takes writes at all.
+    /// Whether the store was opened for writing.
     pub writable: bool,
-    /// Writes since the start.
+    /// Durable writes since the start.
     pub writes: u64,
-    /// Syncs that made them durable.
+    /// Batches that made them durable, each with a sync.
     pub syncs: u64,
     /// Why writes are refused until the next start.
     pub refusal: Option<String>,
@@ -78,12 +79,12 @@ impl<M: Model> Clone for Store<M> {
 }
 
 impl<M: Model> Store<M> {
-    /// Loads the collection of `M` from the file at `path`, for reading alone:
-    /// takes no lock, and changes nothing on disk. Its list may have `bytes_max` bytes.
+    /// Loads the collection of `M` from the file at `path`, only for reading. Takes no lock
+    /// and changes nothing on disk. The JSON list of all records may have `bytes_max` bytes.
     ///
     /// # Errors
-    /// When the file is missing, cannot be read or is not a collection of `M`
-    /// within the bound, and when its journal is damaged or another file's.
+    /// When the file is missing, cannot be read, or is not a collection of `M` within the
+    /// bound, and when its journal is damaged or belongs to another file.
     pub fn open(path: &Path, bytes_max: u64) -> Result<Self, OpenError> {
         let (recovered, _) = recover_unlocked::<M>(&FileSystem, path, bytes_max)?;
         let state = recovered.document.state;
@@ -93,13 +94,13 @@ impl<M: Model> Store<M> {
         })
     }
 
-    /// Opens the collection of `M` in a locked file for reading and writing;
-    /// begins an empty one when there is no file. On a full disk writes are
-    /// refused from the start on. Its list may have `bytes_max` bytes.
+    /// Opens the collection of `M` in a locked file for reading and writing. Creates an empty
+    /// collection when there is no file. On a full disk all writes are refused. The JSON list
+    /// of all records may have `bytes_max` bytes.
     ///
     /// # Errors
-    /// When a file cannot be read or written, is not a collection of `M` within
-    /// the bound, or the journal is damaged or another file's.
+    /// When a file cannot be read or written, or is not a collection of `M` within the bound,
+    /// and when the journal is damaged or belongs to another file.
     pub fn open_writable(lock: WriteLock, bytes_max: u64) -> Result<Self, OpenError> {
         let path = lock.path().to_owned();
         bound::check_file(&path, bytes_max)?;
@@ -129,7 +130,8 @@ impl<M: Model> Store<M> {
         })
     }
 
-    /// Creates a record of a client's members.
+    /// Creates a record with a client's members. Poll the future until it is ready, or drop
+    /// it: see [`Store`].
     ///
     /// # Errors
     /// Any but [`WriteError::NotFound`] and [`WriteError::PreconditionFailed`].
@@ -139,8 +141,8 @@ impl<M: Model> Store<M> {
         Ok((id, written.record.ok_or(WriteError::NotFound)?))
     }
 
-    /// Replaces a record's members. Members that only the file knows stay
-    /// unless the client names them.
+    /// Replaces a record's members. Members that the model does not know stay, unless the
+    /// client names them. Poll the future until it is ready, or drop it: see [`Store`].
     ///
     /// # Errors
     /// Any but [`WriteError::NoMoreIds`].
@@ -156,7 +158,8 @@ impl<M: Model> Store<M> {
         written.record.ok_or(WriteError::NotFound)
     }
 
-    /// Applies a JSON merge patch (RFC 7396) to a record.
+    /// Applies a JSON merge patch (RFC 7396) to a record. Poll the future until it is ready,
+    /// or drop it: see [`Store`].
     ///
     /// # Errors
     /// As [`Store::replace`].
@@ -172,7 +175,8 @@ impl<M: Model> Store<M> {
         written.record.ok_or(WriteError::NotFound)
     }
 
-    /// Deletes a record. Its id is never given again.
+    /// Deletes a record. Its id is never given again. Poll the future until it is ready, or
+    /// drop it: see [`Store`].
     ///
     /// # Errors
     /// [`WriteError::NotFound`], [`WriteError::PreconditionFailed`], [`WriteError::PutOff`],
@@ -183,14 +187,14 @@ impl<M: Model> Store<M> {
             .map(drop)
     }
 
-    /// Folds the journal into `db.json`, which is then all there is to back up.
-    /// Later writes are refused.
+    /// Folds the journal into `db.json`, which then holds the whole collection. Later writes
+    /// are refused.
     pub async fn close(&self) {
         let (answer, closed) = oneshot::channel();
         if let Some(writer) = &self.writer
             && writer.send(Message::Close(answer)).is_ok()
         {
-            // An error says that the writer has ended, which is what is waited for.
+            // An error means that the writer has ended, and this waits for nothing else.
             let _ = closed.await;
         }
     }
@@ -202,7 +206,7 @@ impl<M: Model> Store<M> {
             .send(Message::Write(operation, answer))
             .map_err(|_| WriteError::Refused)?;
         let Ok(answer) = answered.await else {
-            // The writer ends with the service, or by a fault of its own.
+            // The writer has ended with the service, or by a bug.
             self.shared
                 .refuse(&io::Error::other("the writer has ended"));
             return Err(WriteError::InDoubt);
@@ -221,12 +225,12 @@ impl<M: Model> Store<M> {
     /// # Errors
     /// When the collection cannot be read now.
     pub async fn get(&self, id: Id<M>) -> Result<Option<Record>, ReadError> {
-        // The lock is released here, before the digest is computed.
+        // The guard is dropped here, before the digest is computed.
         let json = self.shared.state().get(id.get());
         Ok(json.map(Record::new))
     }
 
-    /// How many bytes the record with this id has, none when there is none.
+    /// Bytes of the record with this id; 0 when there is none.
     ///
     /// # Errors
     /// When the collection cannot be read now.

@@ -1,11 +1,11 @@
-//! What a client wants written, and what became of it.
+//! Writes: what a client asks for, on which condition, and what is changed.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use crate::{digest::Digest, json::Object, memory::state::Record};
 
-/// What a client wants written.
+/// A write that a client asks for.
 pub(crate) enum Operation {
     Create(Object),
     Replace(u64, Object, Precondition),
@@ -13,26 +13,27 @@ pub(crate) enum Operation {
     Delete(u64, Precondition),
 }
 
-/// What must hold of the record before it is written. By default nothing: the last write wins.
+/// A condition that the current record must meet, or the write is refused. The default has no
+/// condition: the last write wins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Precondition {
-    /// The record is one of these (`If-Match`).
+    /// The record must be one of these versions (`If-Match`).
     pub matches: Option<Versions>,
-    /// The record is none of these (`If-None-Match`).
+    /// The record must be none of these versions (`If-None-Match`).
     pub matches_none: Option<Versions>,
 }
 
 /// Versions of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Versions {
-    /// Whichever there is.
+    /// Every version.
     Any,
-    /// Those whose digests have these digits, see [`Digest::hex`].
+    /// The versions with these digests, as [`Digest::hex`] gives them.
     Digests(Vec<[u8; 32]>),
 }
 
 impl Precondition {
-    /// Whether it holds of the record with this JSON.
+    /// Whether the record with this JSON meets the condition.
     pub(crate) fn holds(&self, json: &[u8]) -> bool {
         let has = |versions: &Versions| match versions {
             Versions::Any => true,
@@ -42,10 +43,10 @@ impl Precondition {
     }
 }
 
-/// What a write did.
+/// The result of a write.
 pub(crate) struct Written {
     pub id: u64,
-    /// The record as it is now; `None` when it is gone.
+    /// The record after the write; `None` when it was deleted.
     pub record: Option<Record>,
 }
 
@@ -53,8 +54,8 @@ pub(crate) struct Written {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Change {
-    /// The record is now this, which holds its id.
+    /// Inserts or replaces a record. The JSON contains its id.
     Put(Box<RawValue>),
-    /// The record with this id is gone.
+    /// Removes the record with this id.
     Delete(u64),
 }

@@ -1,5 +1,4 @@
-//! What a client's words make of a record: the rules for new, replaced and
-//! patched records, as plain functions of the record and the words.
+//! The rules for created, replaced and patched records.
 
 use common::{Member, MemberError, Model, Timestamp};
 use serde_json::Value;
@@ -9,21 +8,21 @@ use crate::{
     rules::{merge::merge_members, times},
 };
 
-/// Levels of nesting that a record may have; `serde_json` reads no more than 128.
+/// The largest number of levels of nesting in a record. `serde_json` reads at most 128.
 pub(crate) const DEPTH_MAX: usize = 100;
 
 /// Members that only the server sets.
 pub(crate) const SET_BY_SERVER: [&str; 3] = ["id", "createdAt", "updatedAt"];
 
-/// Those among them that change without anybody's saying so.
+/// The times of a record.
 const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
 
 type Edited = Result<Object, Vec<MemberError>>;
 
-/// The record that a client's new members make.
+/// A new record with a client's members.
 ///
 /// # Errors
-/// Every member that is missing, unknown, the server's, or not as it should be.
+/// Every member that is missing, unknown, invalid or set by the server.
 pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Edited {
     let mut errors = Vec::new();
     for name in members.keys() {
@@ -39,11 +38,12 @@ pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Ed
     finish(record, errors, Some(now.clone()), now)
 }
 
-/// The record that a client's members make of the current one. Members that
-/// only the file knows stay unless the client names them.
+/// The current record with its members replaced by a client's. Members that the model does
+/// not know stay, unless the client names them.
 ///
 /// # Errors
-/// As [`created`], and every change of what only the server sets.
+/// Every member that is missing, unknown or invalid, and every change of a member that only
+/// the server sets.
 pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timestamp) -> Edited {
     let mut errors = Vec::new();
     for (name, value) in members {
@@ -62,10 +62,10 @@ pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timest
     edited::<M>(current, members, &extras, errors, now)
 }
 
-/// The record that a client's merge patch makes of the current one.
+/// The current record with a client's merge patch applied.
 ///
 /// # Errors
-/// As [`replaced`], and a patch that is no object.
+/// As [`replaced`], and a patch that is not an object.
 pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp) -> Edited {
     let Value::Object(patch) = patch else {
         let detail = "expected an object with the members to change".to_owned();
@@ -87,7 +87,8 @@ pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp)
     edited::<M>(current, &members, &members, errors, now)
 }
 
-/// The current record with these members and extras, or as it is when nothing changes.
+/// The current record with these members and extras. If nothing changes, the current record
+/// with its times.
 fn edited<M: Model>(
     current: &Object,
     members: &Object,
@@ -112,7 +113,7 @@ fn edited<M: Model>(
     )
 }
 
-/// Whether the records have the same members, in whatever order.
+/// Whether the records have the same members in any order, apart from their times.
 fn same_but_for_times(a: &Object, b: &Object) -> bool {
     let others = |record: &Object| {
         let times = TIMES.iter().filter(|name| record.contains_key(**name));
@@ -123,7 +124,8 @@ fn same_but_for_times(a: &Object, b: &Object) -> bool {
     others(a) == others(b) && a.iter().all(same)
 }
 
-/// What is wrong with a member that only the server sets, when a client says it is this.
+/// Checks the value that a client gives for a member that only the server sets. `None` if it
+/// is the stored one.
 fn servers(current: &Object, name: &str, given: Option<&Value>) -> Option<MemberError> {
     let stored = current.get(name);
     if stored == given || name != "id" && times::same(stored, given) {
@@ -139,8 +141,8 @@ fn servers(current: &Object, name: &str, given: Option<&Value>) -> Option<Member
     Some(MemberError::new(name, detail))
 }
 
-/// The id, the model's members in its order, and what else there is of `extras`.
-/// What is as in the current record is not checked: it may be older than a rule.
+/// A record of the id, the model's members in its order, and the other members of `extras`.
+/// A value that the current record has too is not checked: it may be older than its rule.
 fn assemble<M: Model>(
     members: &Object,
     extras: &Object,
@@ -188,7 +190,7 @@ fn finish(
     Ok(record)
 }
 
-/// Levels of objects and arrays in a value.
+/// How many levels of objects and arrays a value has.
 fn nesting(value: &Value) -> usize {
     let deepest = match value {
         Value::Array(items) => items.iter().map(nesting).max(),
@@ -350,7 +352,7 @@ mod tests {
         assert_eq!(pointers(patch(json!([]))), [""]);
     }
 
-    /// Moving the rest for each member that goes would take minutes.
+    /// Moving the remaining members once for each removed member would take minutes.
     #[test]
     fn a_patch_of_a_record_with_many_members_costs_what_they_are_long() {
         let many = |value: Value| -> Object {

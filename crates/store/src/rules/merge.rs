@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, map::Entry};
 
-/// What `target` becomes under `patch`. `None` stands for an absent member.
+/// Applies `patch` to `target`. `None` is an absent member.
 pub(crate) fn merge(target: Option<Value>, patch: Value) -> Option<Value> {
     match patch {
         Value::Null => None,
@@ -20,8 +20,8 @@ pub(crate) fn merge(target: Option<Value>, patch: Value) -> Option<Value> {
     }
 }
 
-/// Merges in place: members keep their order. However many the patch takes out,
-/// those that are left move once, for the writer's thread waits meanwhile.
+/// Merges in place; members keep their order. The remaining members are moved only once,
+/// however many the patch removes, since the writer's thread waits meanwhile.
 pub(crate) fn merge_members(members: &mut Map<String, Value>, patch: Map<String, Value>) {
     let mut gone = HashSet::new();
     for (name, patch) in patch {
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(merged.to_string(), expected);
     }
 
-    /// Moving the rest for each member that goes would take minutes.
+    /// Moving the remaining members once for each removed member would take minutes.
     #[test]
     fn a_patch_that_takes_much_out_of_a_large_object_costs_what_they_are_long() {
         let object = |value: Value| -> Value {

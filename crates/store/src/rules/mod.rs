@@ -1,4 +1,5 @@
-//! What a client's words make of a record: pure functions of the record, the words and the model.
+//! The rules for records: what a client's request makes of a record. They are pure functions
+//! of the record, the request and the model.
 
 pub(crate) mod edit;
 pub(crate) mod merge;

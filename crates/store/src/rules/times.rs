@@ -6,23 +6,23 @@ use serde_json::Value;
 
 use crate::json::Object;
 
-/// Whether two values are the same; of times, whether they are the same instant
-/// in whatever spelling.
+/// Whether two values are equal. Times are equal if they are the same instant, even if they
+/// are spelled differently.
 pub(crate) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
     let instants = a.and_then(instant).zip(b.and_then(instant));
     a == b || instants.is_some_and(|(a, b)| a == b)
 }
 
-/// Whether a client may have this `updatedAt` of an earlier version of the
-/// record: it lies before that of the current one, and not before its creation.
+/// Whether `given` may be the `updatedAt` of an earlier version of the record: it is before
+/// the current `updatedAt`, and not before `createdAt`.
 pub(crate) fn is_earlier(given: &Value, current: &Object) -> bool {
     let now = current.get("updatedAt").and_then(instant);
     let first = current.get("createdAt").and_then(instant);
     instant(given).is_some_and(|given| now > Some(given) && first <= Some(given))
 }
 
-/// When the next version of a record is written: now, or, when the clock has
-/// been put back, when the current one was.
+/// The `updatedAt` of the next version of a record: now. If the clock has been put back, it
+/// is the time of the current version.
 pub(crate) fn updated_at(current: &Object, now: Timestamp) -> Value {
     let times = ["createdAt", "updatedAt"].map(|name| current.get(name));
     let times = times.into_iter().flatten();
