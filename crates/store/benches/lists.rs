@@ -1,4 +1,4 @@
-//! What a list costs: look-ups must not scan, and whole lists must not copy.
+//! The cost of lists: look-ups must not scan, and whole lists must not copy.
 
 use std::{fmt::Write, fs, hint::black_box};
 
@@ -13,7 +13,7 @@ const POSTS_OF_ONE: usize = 20;
 /// Position of `user` among a post's indexes.
 const USER: usize = 1;
 
-/// A collection of as many posts, of about 200 bytes each.
+/// A collection of `count` posts of about 200 bytes each.
 fn posts(count: usize) -> Store<Post> {
     let users = count / POSTS_OF_ONE;
     let text = "A post about as long as most are. ".repeat(4);
@@ -37,10 +37,10 @@ fn runtime() -> Runtime {
         .expect("a runtime without drivers")
 }
 
-/// The posts of some users in turn, to the last byte. With few users the
-/// processor has their posts in its caches, so that only the look-up differs;
-/// with all of them it waits for the memory as well, once the collection is
-/// larger than the caches.
+/// Reads the posts of some users in turn, to the last byte. With few users, their posts are in
+/// the processor's caches, so only the cost of the look-up depends on the collection's size.
+/// With all users, the processor also waits for memory once the collection is larger than its
+/// caches.
 fn by_user(criterion: &mut Criterion) {
     let runtime = runtime();
     let mut group = criterion.benchmark_group("by-user");
@@ -78,8 +78,8 @@ fn by_user(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The whole collection, piece by piece. Copying it would show as the memory's
-/// throughput; sharing it is far above that.
+/// Reads the whole collection piece by piece. If it were copied, the throughput would be that
+/// of the memory; shared pieces are far faster.
 fn whole_list(criterion: &mut Criterion) {
     let runtime = runtime();
     let mut group = criterion.benchmark_group("whole list");

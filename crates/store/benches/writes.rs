@@ -1,7 +1,7 @@
-//! Durable writes a second, beside what the disk can do at most: lines of the
-//! same length appended and synced one by one, and as many together as there
-//! are writers. `cargo bench -p store --bench writes`; with TMPDIR on the disk
-//! to measure.
+//! Durable writes per second, compared with the most that the disk can do. For the disk, lines
+//! of the same length are appended and synced one by one, and as many at once as there are
+//! writers. Run it with `cargo bench -p store --bench writes`, and `TMPDIR` on the disk to
+//! measure.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,12 +20,13 @@ use serde_json::json;
 use store::{Object, Store, WriteLock};
 use tokio::{runtime::Runtime, task::JoinSet};
 
-/// How long the store and the disk are measured in turn, and how often, so that
-/// both meet the same disk.
+/// The store and the disk are measured in turns of this length, since the speed of a disk
+/// changes over time.
 const SLICE: Duration = Duration::from_millis(250);
+/// How many turns each has.
 const SLICES: u32 = 8;
 
-/// Bytes of a user's line in the journal, about.
+/// The approximate size in bytes of a user's line in the journal.
 const LINE_BYTES: usize = 260;
 
 fn main() {
@@ -56,7 +57,8 @@ fn main() {
     }
 }
 
-/// A file with room, as the journal is one: a sync need not write its size.
+/// A file that has its full length from the beginning, like the journal. So a sync need not
+/// write the file's size.
 struct Appender {
     file: File,
     end: u64,
@@ -72,7 +74,7 @@ impl Appender {
         Self { file, end: 0 }
     }
 
-    /// Lines that the disk takes in a slice when as many are synced together.
+    /// How many lines the disk takes in a turn if `together` lines share a sync.
     fn append(&mut self, together: usize) -> u32 {
         let lines = vec![b'x'; LINE_BYTES * together];
         let (begun, mut syncs) = (Instant::now(), 0);
@@ -89,7 +91,7 @@ impl Appender {
     }
 }
 
-/// Records that as many writers create in a slice, each waiting for its answer.
+/// How many records this many writers create in a turn, each waiting for its answer.
 async fn create(store: &Store<User>, writers: usize, from: u32) -> u32 {
     let begun = Instant::now();
     let mut tasks = JoinSet::new();

@@ -1,4 +1,4 @@
-//! What the store leaves in its files, on a real file system.
+//! The contents of the store's files on a real file system.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -37,7 +37,7 @@ fn file(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The files as they are while a writer has written and not yet cleaned up.
+/// The files of a writer that has written and not folded its journal.
 async fn left_behind(usernames: &[&str]) -> (TempDir, PathBuf) {
     let (_running, path) = with(&json!({"users": []}));
     let store = open(&path).unwrap();
@@ -93,7 +93,7 @@ async fn the_last_id_is_kept_where_no_record_tells_it() {
 async fn new_files_have_the_owner_and_the_permissions_of_db_json() {
     let (_directory, path) = with(&json!({"users": []}));
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-    // Only root can give files away.
+    // Only root may change a file's owner; for other users this changes nothing.
     let _ = std::os::unix::fs::chown(&path, Some(65532), Some(65532));
     let before = fs::metadata(&path).unwrap();
     let store = open(&path).unwrap();
@@ -142,7 +142,7 @@ async fn verify_says_what_the_files_hold() {
     };
     assert_eq!(verify::<User>(&path, u64::MAX).unwrap(), sound);
 
-    // The last batch has not arrived as a whole.
+    // Only a part of the last batch was written.
     let at = path.with_file_name("db.json.journal");
     let whole = fs::read(&at).unwrap();
     let end = whole.iter().rposition(|byte| *byte != b'\n').unwrap();
@@ -178,7 +178,7 @@ async fn a_cut_journal_is_refused_and_goes_on_as_its_message_says() {
     let refused = open(&path).err().unwrap().to_string();
     let command = format!("truncate -s {} '{}'", whole.len(), at.display());
     assert!(refused.ends_with(&command), "{refused}");
-    // What `truncate` does.
+    // Does what the `truncate` command does.
     let length = whole.len() as u64;
     fs::OpenOptions::new()
         .write(true)

@@ -1,5 +1,5 @@
-//! Names beside `db.json` that are links, and files that others take away, on a
-//! real file system.
+//! Links under the names of the store's files, and files that someone else removes or changes,
+//! on a real file system.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -68,7 +68,7 @@ async fn a_link_under_the_name_of_the_lock_or_the_journal_is_not_written_through
 
     let store = open(&path).unwrap();
     store.create(user("finn")).await.unwrap();
-    // As after a `kill -9`, but for the journal, which has moved.
+    // Copies the files as after a `kill -9`, with a link in place of the journal.
     let journal = beside(&path, ".journal");
     let copy = tempfile::tempdir().unwrap();
     let copied = copy.path().join("db.json");
@@ -124,7 +124,7 @@ async fn without_lock_and_journal_a_stop_saves_what_only_memory_has() {
         let other = lock_taken.then(|| WriteLock::take(&path).unwrap());
         store.close().await;
         drop((store, other));
-        // Never over the files of one who may have begun to write.
+        // Another process that holds the lock may have begun to write.
         let records = usize::from(!lock_taken);
         let opened = open(&path).unwrap();
         assert_eq!(opened.status().await.unwrap().records, records);
@@ -150,7 +150,7 @@ async fn a_journal_that_someone_writes_to_is_saved_and_put_out_of_use() {
         assert_eq!(refused, WriteError::Refused, "{grown}");
         let refusal = store.status().await.unwrap().refusal.unwrap();
         assert!(refusal.contains("db.json holds all"), "{refusal}");
-        // As after a kill: nothing is folded when it stops.
+        // As after a `kill -9`: the writer never stops, so it does not fold the journal.
         std::mem::forget(store.clone());
         drop(store);
         let verified = store::verify::<User>(&path, u64::MAX).unwrap();

@@ -1,6 +1,5 @@
-//! The store's promises against a disk that does whatever a disk may do, and
-//! the store against a model of it: random writes, checkpoints, failures of the
-//! disk and ends of the process and the power at any call.
+//! Compares the store on a simulated disk with a simple model of it, through random writes,
+//! checkpoints, failures of the disk, and crashes of the process and the power at any call.
 
 mod steps;
 
@@ -26,8 +25,8 @@ use crate::{
 
 const DB: &str = "/data/db.json";
 
-/// Every sync that the store does. Without any one of them the test of the
-/// model fails, which is tested below.
+/// Every kind of sync that the store does. A test below checks that the comparison with the
+/// model fails without any one of them.
 const SYNCS: [&str; 10] = [
     "db.json at the start",
     "db.json.new",
@@ -46,10 +45,10 @@ struct Run {
     disk: Simulated,
     shared: Arc<Shared<User>>,
     writer: Option<Writer<User>>,
-    /// What may be found at the next start: what was acknowledged, and what was
-    /// neither acknowledged nor refused for a reason of its own. Readers see the first.
+    /// The collections that the next start may recover. The first one has the acknowledged
+    /// writes, and readers see it. The others also have writes whose outcome is unknown.
     acceptable: Vec<Oracle>,
-    /// Whether something has gone wrong since the start.
+    /// Whether the disk may have failed since the start.
     faulty: bool,
     power_lost: bool,
 }
@@ -62,7 +61,7 @@ impl Run {
         }
         let mut model = Oracle::default();
         if seed.is_multiple_of(4) {
-            // No file: the collection begins empty.
+            // There is no file, and the collection begins empty.
         } else {
             let text = r#"{"version": 3, "users": [
                 {"id": 4, "username": "user-0", "name": "n", "bio": "", "badge": {"level": 1.50}}
@@ -98,7 +97,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Starts the service and compares what it recovers with what it may.
+    /// Starts the service, and checks that it recovers an acceptable collection.
     fn start(&mut self) -> TestCaseResult {
         self.writer = None;
         let (shared, writer) = loop {
@@ -168,7 +167,8 @@ impl Run {
             } => {
                 self.disk.arm(*after, *fault);
                 self.power_lost = *power_lost;
-                // Nothing is in doubt after an early failure, and nothing may be refused.
+                // After an early failure the state of the disk is known, so the store may not
+                // refuse writes.
                 self.faulty |= *fault != Fault::Early;
             }
         }
@@ -205,11 +205,11 @@ impl Run {
         let answers: Vec<_> = answers.collect();
         let put_off = |answer: &_| matches!(answer, Err(WriteError::PutOff));
         if answers.iter().any(put_off) {
-            // What was put off is not there, now or after any start.
+            // A write that was put off must not appear, now or after any start.
             prop_assert!(answers.iter().all(put_off), "some writes are put off");
             return Ok(());
         }
-        // What is refused is not there either; what has failed may be.
+        // A refused write must not appear either. A failed write may.
         let why = if refused {
             WriteError::Refused
         } else {
@@ -243,7 +243,7 @@ impl Run {
         Ok(())
     }
 
-    /// Whether `db.json` is whole, with the members that are not the collection's.
+    /// Checks that `db.json`, if there is one, is valid JSON.
     fn valid_json(&self) -> TestCaseResult {
         if let Some(text) = self.disk.contents(Path::new(DB)) {
             let value: Result<Value, _> = serde_json::from_slice(&text);
@@ -253,7 +253,8 @@ impl Run {
     }
 }
 
-/// Takes a service through these steps and a last loss of power.
+/// Takes a service through these steps, then through two power failures with a write between
+/// them.
 fn run(seed: u64, steps: &[Step], ignored: Option<&str>) -> TestCaseResult {
     let mut run = Run::new(seed, ignored)?;
     for step in steps {
@@ -283,13 +284,13 @@ proptest! {
     }
 }
 
-/// Calls of a write and a checkpoint, and of the start that follows; a few more than there are.
+/// Calls to the disk in a write and a checkpoint, rounded up.
 const FIRST: usize = 26;
+/// Calls to the disk in the start that follows, rounded up.
 const SECOND: usize = 30;
 
-/// Ends of the process and of the power at every two calls: one while writing
-/// or in a checkpoint, and one in the start that follows; in each round others
-/// of the sectors and names are lost that can be.
+/// Every pair of crashes: a power failure at one call of a write or a checkpoint, and a crash
+/// at one call of the start that follows. Each round loses other sectors and names.
 fn every_two_crashes(rounds: usize) -> impl Iterator<Item = (u64, Vec<Step>)> {
     let kill = |after, power_lost| Step::Fault {
         after,

@@ -1,4 +1,4 @@
-//! Recovery from files that are damaged, or do not belong together.
+//! Recovery from files that are damaged or do not belong together.
 
 use std::{path::Path, sync::Arc};
 
@@ -19,8 +19,8 @@ use crate::{
 
 const DB: &str = "/data/db.json";
 
-/// A service's files after some writes and a `kill -9`: the disk, and the users
-/// after each batch.
+/// A service's disk after some writes and a `kill -9`, and the users before the first batch
+/// and after each.
 fn killed() -> (Simulated, Vec<String>) {
     let disk = Simulated::new(0);
     let text = json!({"users": [
@@ -51,7 +51,7 @@ fn open(disk: &Simulated) -> Result<Opened, OpenError> {
     Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX)
 }
 
-/// The users that a start would find.
+/// The users that a start would recover.
 fn users(disk: &Simulated) -> Result<String, OpenError> {
     let state = recover::<User>(disk, Path::new(DB))?.document.state;
     let users = (1..=state.last_id).filter_map(|id| state.get(id));
@@ -68,7 +68,7 @@ fn put_journal(disk: &Simulated, bytes: &[u8]) {
     disk.put(&journal_path(Path::new(DB)), bytes);
 }
 
-/// A refusal names the journal, and the byte.
+/// Checks that a refusal names the journal and the byte.
 fn assert_names_place(refused: &OpenError) {
     let message = refused.to_string();
     let place = message.strip_prefix("/data/db.json.journal, byte ");
@@ -105,7 +105,7 @@ fn a_batch_that_ends_anywhere_in_its_room_is_dropped() {
         let complete = ends.iter().filter(|end| cut >= **end).count();
         match users(&disk) {
             Ok(found) => assert_eq!(found, states[complete - 1], "cut at {cut}"),
-            // One byte is missing: damage, or it could be.
+            // Only one byte of the line is missing, which may be damage.
             Err(refused) => {
                 assert!(ends.contains(&(cut + 1)), "cut at {cut}: {refused}");
                 assert_names_place(&refused);
@@ -195,7 +195,7 @@ fn a_journal_of_another_db_json_is_refused_unless_it_holds_nothing() {
     disk.put(Path::new(DB), &before);
     let (_, writer) = open(&disk).unwrap();
     drop(writer);
-    // As after a clean stop: all is in db.json.
+    // The start has folded the journal, as a clean stop does.
     disk.put(Path::new(DB), backup);
     assert_eq!(users(&disk).unwrap(), "");
 }
@@ -232,7 +232,8 @@ fn a_db_json_that_someone_else_changed_is_not_written() {
             "what readers see is what it was"
         );
         drop(writer);
-        // Nothing that was acknowledged is lost: it is served, or the start is refused.
+        // No acknowledged write is lost silently: without any, the edited file is served;
+        // otherwise the start is refused.
         match users(&disk) {
             Ok(found) => assert!(!dirty && found.is_empty() && !states.is_empty()),
             Err(refused) => assert!(dirty && matches!(refused, OpenError::ForeignJournal { .. })),

@@ -1,4 +1,4 @@
-//! Files that others take away from a running writer.
+//! Files that someone else removes or replaces while a writer runs.
 
 use std::{path::Path, sync::Arc};
 
@@ -33,7 +33,7 @@ fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
     answered.try_recv().unwrap().into_outcome().map(drop)
 }
 
-/// Users that a start would find.
+/// How many users a start would recover.
 fn count(disk: &Simulated) -> usize {
     let recovered = recover::<User>(disk, Path::new(DB)).unwrap();
     recovered.document.state.summary.count
@@ -65,7 +65,7 @@ fn what_a_removed_journal_held_is_saved_and_writes_are_refused() {
 
 #[test]
 fn what_a_removed_journal_held_is_saved_as_soon_as_it_can_be() {
-    // Whatever call of the saving is the one that cannot begin.
+    // The fault meets each call of the saving in turn.
     for after in 1..12 {
         let disk = Simulated::new(0);
         let (shared, mut writer) = open(&disk);
@@ -100,14 +100,14 @@ fn a_replaced_journal_is_left_to_the_next_start() {
 
 #[test]
 fn a_fold_that_cannot_begin_is_made_up_for_and_writes_go_on() {
-    // Wherever it is interrupted, the new db.json and the new journal included.
+    // The fault meets each call of the fold in turn.
     for after in 1..16 {
         let disk = Simulated::new(0);
         let (shared, mut writer) = open(&disk);
         create(&mut writer, "finn").unwrap();
         disk.arm(after, Fault::Early);
         writer.checkpoint();
-        // The fault may be left for the write.
+        // If the fold met no fault, the write does.
         let put_off = create(&mut writer, "jake").is_err();
         if put_off {
             create(&mut writer, "jake").unwrap();

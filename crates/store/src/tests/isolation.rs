@@ -30,7 +30,7 @@ async fn readers_see_a_write_once_it_is_durable_and_not_before() {
         let store = store.clone();
         async move { store.create(post("a")).await }
     });
-    // The line is in the file, and its sync is under way.
+    // Waits until the line is in the file and its sync is in progress.
     let journal = Path::new("/data/db.json.journal");
     let written = || {
         disk.contents(journal)
@@ -63,7 +63,7 @@ async fn writers_that_arrive_together_share_a_sync() {
         let store = store.clone();
         writing.spawn(async move { store.create(post(&number.to_string())).await });
     }
-    // Every task has its turn and asks; the writer can finish nothing.
+    // Every task runs and sends its write. The writer can finish none of them.
     tokio::task::yield_now().await;
     disk.hold_syncs(false);
     let written = writing.join_all().await.into_iter();
@@ -72,7 +72,7 @@ async fn writers_that_arrive_together_share_a_sync() {
     assert!(ids.into_iter().map(Id::get).eq(1..=64));
     let status = store.status().await.unwrap();
     assert_eq!(status.writes, 64);
-    // The first batch has what had arrived by then, the second has the others.
+    // The first batch has the writes that had arrived by then, the second has the others.
     assert!(status.syncs <= 2, "{} syncs", status.syncs);
 }
 
@@ -86,14 +86,14 @@ async fn closing_waits_for_a_disk_that_hangs_and_lets_its_thread_go_on() {
         let store = store.clone();
         async move { store.close().await }
     });
-    // The fold has begun, and its first sync is under way.
+    // Waits until the fold has begun and its first sync is in progress.
     let new = Path::new("/data/db.json.new");
     while disk.contents(new).is_none_or(|new| new.is_empty()) {
         tokio::task::yield_now().await;
         assert!(!closing.is_finished());
     }
     assert_eq!(store.get(id).await, Ok(Some(record)));
-    // Whoever will not wait need not.
+    // A caller may stop waiting.
     closing.abort();
     assert!(closing.await.unwrap_err().is_cancelled());
     drop(store);

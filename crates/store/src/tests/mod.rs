@@ -1,4 +1,5 @@
-//! The store against crashes, damage, faults of the disk, other writers, and any bodies and files.
+//! Tests of the store with crashes, damaged files, failures of the disk, other writers, and
+//! random bodies and files.
 
 mod crashes;
 mod damage;

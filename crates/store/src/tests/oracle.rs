@@ -1,4 +1,4 @@
-//! What a collection of users should hold after writes, in a few plain lines.
+//! A simple model of a collection of users, to compare the store with.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     write::{Operation, Precondition},
 };
 
-/// A write: `which` of the ids that were given, and the number of a username.
+/// A write. `which` selects one of the ids so far; `username` is the number of a username.
 #[derive(Debug, Clone)]
 pub enum Op {
     Create { username: u8, bio: usize },
@@ -20,7 +20,7 @@ pub enum Op {
     Delete { which: u8 },
 }
 
-/// What the collection should be.
+/// The collection as it should be.
 #[derive(Debug, Clone, Default)]
 pub struct Oracle {
     pub users: BTreeMap<u64, ExpectedUser>,
@@ -33,11 +33,11 @@ pub struct ExpectedUser {
     pub bio: String,
     /// A member that no model knows.
     pub badge: Value,
-    /// The record as it was answered or read; `None` when it was neither.
+    /// The record as it was answered or first read; `None` before that.
     pub json: Option<String>,
 }
 
-/// What a write should be answered.
+/// The expected answer to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     Done(u64),
@@ -89,7 +89,8 @@ impl Oracle {
         Expected::Done(id)
     }
 
-    /// Whether this is what the store holds; takes over the records' JSON if it is.
+    /// Whether the store holds this collection. Remembers the JSON of records that it reads for
+    /// the first time.
     pub fn is(&mut self, shared: &Shared<User>) -> bool {
         let state = shared.state();
         state.last_id == self.last_id

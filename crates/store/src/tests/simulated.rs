@@ -1,6 +1,5 @@
-//! A disk for tests that does whatever a disk may do: it loses what was not
-//! synced, in any subset of sectors and names, fails on demand, and stops at
-//! any call.
+//! A simulated disk for tests. It loses any subset of the sectors and names that were not
+//! synced, and can fail or stop at any call.
 
 mod fault;
 mod handle;
@@ -35,21 +34,22 @@ struct Shared {
 #[derive(Default)]
 struct Inner {
     files: Vec<Contents>,
-    /// Names as the system sees them.
+    /// Names as the system shows them.
     names: BTreeMap<PathBuf, usize>,
-    /// Names as they are on the disk, and what has been done to them since.
+    /// Names as they were last synced. `renames` has the changes since.
     durable_names: BTreeMap<PathBuf, usize>,
     renames: Vec<Naming>,
     calls: usize,
     fault: Option<(usize, Fault)>,
-    /// The process is gone: nothing works until the next start.
+    /// Whether the process has crashed. All calls then fail until the next start.
     dead: bool,
-    /// Kinds of sync that were asked for.
+    /// Kinds of sync that were requested.
     syncs: BTreeSet<String>,
-    /// A kind of sync that this disk only pretends to do.
+    /// A kind of sync that reports success but does nothing.
     ignored: Option<String>,
-    /// The last call was one that only a start makes.
+    /// Whether the last sync was one that only a start makes.
     starting: bool,
+    /// Whether syncs of files wait.
     held: bool,
     rng: fastrand::Rng,
 }
@@ -57,12 +57,13 @@ struct Inner {
 /// A file's contents.
 #[derive(Default)]
 struct Contents {
-    /// As the system sees them.
+    /// As the system shows them.
     current: Vec<u8>,
+    /// As they are on the disk.
     durable: Vec<u8>,
     /// What was written since the last sync.
     pending: Vec<(usize, Vec<u8>)>,
-    /// Counts changes, as a clock would.
+    /// The number of changes, which serves as modification time.
     modified: i64,
 }
 
@@ -83,30 +84,30 @@ impl Simulated {
         self.0.inner.lock().unwrap()
     }
 
-    /// Puts a file there, as somebody does who syncs nothing.
+    /// Writes a file without syncing it, as another program may do.
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut inner = self.inner();
         let file = inner.create(path);
         inner.write(file, 0, bytes);
     }
 
-    /// The `after`-th call from now on does this instead.
+    /// The `after`-th call from now on meets this fault, or the next one that can.
     pub fn arm(&self, after: usize, fault: Fault) {
         let mut inner = self.inner();
         inner.fault = Some((inner.calls + after, fault));
     }
 
-    /// Pretends to do this kind of sync from now on.
+    /// From now on this kind of sync reports success but does nothing.
     pub fn ignore(&self, kind: &str) {
         self.inner().ignored = Some(kind.to_owned());
     }
 
-    /// The kinds of sync that were asked for so far.
+    /// The kinds of sync that were requested so far.
     pub fn syncs(&self) -> BTreeSet<String> {
         self.inner().syncs.clone()
     }
 
-    /// Lets syncs wait, or go on.
+    /// Makes syncs of files wait, or lets them continue.
     pub fn hold_syncs(&self, held: bool) {
         self.inner().held = held;
         self.0.changed.notify_all();
@@ -116,8 +117,8 @@ impl Simulated {
         self.inner().dead
     }
 
-    /// The process ends, by itself or with the power, and is started again. With
-    /// the power goes what was not synced, or any part of it.
+    /// The process crashes and is started again. If the power fails, too, any part of what was
+    /// not synced is lost.
     pub fn restart(&self, power_lost: bool) {
         let mut inner = self.inner();
         inner.dead = false;
@@ -133,12 +134,12 @@ impl Simulated {
         Some(inner.files[*file].current.clone())
     }
 
-    /// Takes a name away, as somebody does who syncs nothing.
+    /// Removes a name without syncing, as another program may do.
     pub fn remove(&self, path: &Path) {
         self.inner().names.remove(path);
     }
 
-    /// Counts a call. `Err` when it is to fail.
+    /// Counts a call. `Err` when the call must fail.
     fn call(
         &self,
         wants: Wants,
@@ -178,7 +179,7 @@ impl Simulated {
             None => {}
             Some(error) => {
                 if !inner.dead {
-                    // What has failed to arrive counts as written all the same
+                    // After a failed sync, the system takes the lost pages for written
                     // (Rebello et al., "Can Applications Recover from fsync Failures?").
                     inner.lose_some_of(file);
                 }
@@ -249,7 +250,7 @@ impl Disk for Simulated {
     }
 }
 
-/// There is only one directory.
+/// The disk has only one directory.
 impl Directory for Simulated {
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.call(Wants::Nothing).map_err(|(_, error)| error)?;
@@ -275,15 +276,14 @@ impl Simulated {
 }
 
 impl Inner {
-    /// Whether a sync of this kind is done.
+    /// Notes that this kind of sync was requested. Returns whether to do it.
     fn asked(&mut self, kind: &str) -> bool {
         self.syncs.insert(kind.to_owned());
         self.ignored.as_deref() != Some(kind)
     }
 
     fn create(&mut self, path: &Path) -> usize {
-        // A new file each time, where a real one would be emptied: nobody relies
-        // on what a temporary file held before.
+        // Always a new file, as the file system does: it removes the old one first.
         self.files.push(Contents::default());
         let file = self.files.len() - 1;
         self.names.insert(path.to_owned(), file);
@@ -303,7 +303,7 @@ impl Inner {
         self.durable_names = self.names.clone();
     }
 
-    /// The power goes: of what is not durable any part is lost.
+    /// The power fails: any part of what is not durable is lost.
     fn lose(&mut self) {
         for naming in std::mem::take(&mut self.renames) {
             if self.rng.bool() {
@@ -328,7 +328,7 @@ impl Inner {
         }
     }
 
-    /// Some sectors of what is pending become durable, the others never will.
+    /// Some of the pending sectors become durable; the others are lost.
     fn lose_some_of(&mut self, file: usize) {
         let rng = &mut self.rng;
         let Contents {
@@ -337,7 +337,7 @@ impl Inner {
             pending,
             ..
         } = &mut self.files[file];
-        // All, nothing, or any part.
+        // None of them, about half, or all.
         let chance = [0.0, 0.5, 1.0][rng.usize(..3)];
         let shortest = durable.len();
         for (offset, bytes) in pending.drain(..) {
@@ -350,7 +350,7 @@ impl Inner {
                 at = end;
             }
         }
-        // The length is written on its own.
+        // The file's length becomes durable separately.
         let longest = current.len().max(shortest);
         match rng.usize(..3) {
             0 => durable.resize(longest, 0),

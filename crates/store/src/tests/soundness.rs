@@ -1,5 +1,5 @@
-//! Whatever a write made, the next start reads: for any bodies, any merges, and
-//! any members that a file brought.
+//! The next start reads every record that a write makes: with random bodies, merges, and
+//! members that only the file has.
 
 use common::{Model, Post, Timestamp, User};
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ use crate::{
 
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// What a client asks: the body is any text.
+/// A client's request. The body is any text.
 #[derive(Debug, Clone)]
 enum Ask {
     Create(String),
@@ -26,8 +26,8 @@ enum Ask {
 }
 
 impl Ask {
-    /// The operation that its body makes of what is no member of the other
-    /// model; `None` when the body is refused.
+    /// The operation of this request on a collection of `M`, without the other model's
+    /// members; `None` when the body is refused.
     fn operation<M: Model>(self) -> Option<Operation> {
         let none = Precondition::default();
         let object = |text: &str| match read(text.as_bytes()) {
@@ -49,15 +49,15 @@ impl Ask {
     }
 }
 
-/// Where a text comes from. A body with a name that is reserved is refused, so
-/// that files have more of them.
+/// Where a text comes from. Files have more reserved names than bodies, since a body with such
+/// a name is refused.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Client,
     File,
 }
 
-/// A name as JSON spells it: of the models, of `serde_json`, or any.
+/// A name as it is spelled in JSON: a member's name, one of `serde_json`'s, or any other.
 fn name(from: Source) -> impl Strategy<Value = String> {
     let own = [
         r#""id""#,
@@ -86,7 +86,7 @@ fn name(from: Source) -> impl Strategy<Value = String> {
     ]
 }
 
-/// A value as JSON spells it; few are not JSON.
+/// A value as it is spelled in JSON. A few are not valid JSON.
 fn value(from: Source) -> impl Strategy<Value = String> {
     let odd = [
         "null",
@@ -122,11 +122,11 @@ fn value(from: Source) -> impl Strategy<Value = String> {
     })
 }
 
-/// A body: the members that the model asks for, or some, and any others.
+/// A body: all or some of the members that the models require, and any others.
 fn body() -> impl Strategy<Value = String> {
     let known = prop_oneof![
         3 => (0..4_u8).prop_map(|n| {
-            // The model takes its own of them.
+            // The members of both models: `Ask::operation` leaves those of the other one out.
             format!(r#""username":"user-{n}","name":"N","bio":"","thread":{},"text":"T","user":1"#, n + 1)
         }),
         1 => (name(Source::Client), value(Source::Client)).prop_map(|(name, value)| format!("{name}:{value}")),
@@ -151,7 +151,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]
 }
 
-/// A clock that may be put back.
+/// The time of a clock that may be put back.
 fn clock() -> impl Strategy<Value = Timestamp> {
     let seconds = prop::sample::select(vec![
         "2026-03-04T09:00:00Z",
@@ -167,7 +167,7 @@ fn survives<M: Model>(record: &str, badge: &str, asks: Vec<(Ask, Timestamp)>) {
     let mut files = with_badge.unwrap_or_else(|| Files::start(file("").as_bytes()).unwrap());
     for (ask, now) in asks {
         if let Some(operation) = ask.operation::<M>() {
-            // It panics when the write was accepted and a start would not read it.
+            // This panics when the write is accepted but a start would not read it.
             drop(files.write(operation, now));
         }
     }
@@ -185,7 +185,7 @@ proptest! {
         survives::<Post>(r#""thread":1,"text":"t","user":1"#, &badge, asks);
     }
 
-    /// What `verify` calls sound is what a start can write and the next one read.
+    /// If `verify` accepts the files, a start can write them and the next start can read them.
     #[test]
     fn what_a_journal_adds_can_be_written_and_read(put in body(), id in 0..3_u64) {
         let put = put.replacen('{', &format!(r#"{{"id":{id},"#), 1).replace(",}", "}");
@@ -202,8 +202,8 @@ proptest! {
     }
 }
 
-/// The record of an issue's example: a member that only the file knows, with
-/// names that mean something to `serde_json`.
+/// A record with a member that the model does not know. Its names have a special meaning in
+/// `serde_json`.
 #[test]
 fn a_file_with_names_of_serde_json_is_served_as_it_is() {
     let badge = format!(r#"{{"{NUMBER}":"abc"}}"#);
@@ -269,7 +269,7 @@ fn a_journal_is_held_to_what_a_file_is_held_to() {
         files.recovered().err().unwrap(),
         "expected a post with an id"
     );
-    // Names of serde_json, as an earlier release may have written them.
+    // Reserved names, which an earlier release may have written.
     let mut files = Files::<User>::start(file.as_bytes()).unwrap();
     let old = format!(r#"{{"id":2,{user},"badge":{{"{NUMBER}":"abc"}}}}"#);
     files.append(vec![Change::Put(

@@ -1,4 +1,4 @@
-//! What a service goes through.
+//! Random steps in the life of a service.
 
 use std::io::ErrorKind;
 
@@ -15,14 +15,14 @@ pub(super) enum Step {
     /// Writes that arrive together.
     Write(Vec<Op>),
     Checkpoint,
-    /// The process ends, with the power or without, and is started again.
-    /// In the course of the start a call may go wrong.
+    /// The process crashes, with a power failure or without, and is started again. The
+    /// `fault` happens at a call during the start.
     Restart {
         power_lost: bool,
         fault: Option<(usize, Fault)>,
     },
-    /// A call from now on goes wrong; `power_lost` says what happens should the
-    /// process end of it.
+    /// The `after`-th call from now on fails. `power_lost` says whether the power fails, too,
+    /// if this crashes the process.
     Fault {
         after: usize,
         fault: Fault,
@@ -58,7 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A seed of the disk, and some steps.
+/// A seed for the disk, and some steps.
 pub(super) fn steps() -> impl Strategy<Value = (u64, Vec<Step>)> {
     (any::<u64>(), prop::collection::vec(step(), 1..24))
 }

@@ -1,25 +1,25 @@
-//! What goes wrong on a simulated disk, and which calls can meet it.
+//! Faults of a simulated disk, and which calls can meet them.
 
 use std::io;
 
-/// What a call does instead of what it should.
+/// What a call does instead of its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The process ends in the middle of it.
+    /// The process crashes during the call.
     Kill,
-    /// It fails, once.
+    /// The call fails once.
     Fails(io::ErrorKind),
-    /// It fails, once, before it has changed anything: as without a descriptor.
+    /// The call fails once and changes nothing, as if no file descriptor were left.
     Early,
 }
 
-/// What a call could be in want of.
+/// What a call needs, and may lack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wants {
     Nothing,
-    /// More room on the disk.
+    /// More space on the disk.
     Room,
-    /// A descriptor, or a look at a name.
+    /// A file descriptor, or access to a name.
     Access,
     Both,
 }
@@ -34,5 +34,5 @@ impl Wants {
     }
 }
 
-/// No room is left: calls that need none go on.
+/// The disk is full. Calls that need no more space still work.
 pub(crate) const FULL: Fault = Fault::Fails(io::ErrorKind::StorageFull);

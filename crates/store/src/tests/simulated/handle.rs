@@ -25,7 +25,7 @@ impl DiskFile for Handle {
         {
             Ok(mut inner) => inner.write(self.file, offset, bytes),
             Err((mut inner, error)) => {
-                // The system stops between two pages, or at the disk's last block.
+                // A part of the bytes is written, up to the end of a sector.
                 let end = offset + inner.rng.usize(..=bytes.len());
                 let end = (end / SECTOR * SECTOR).max(offset);
                 inner.write(self.file, offset, &bytes[..end - offset]);
