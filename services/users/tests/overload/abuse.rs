@@ -19,7 +19,7 @@ const ABUSE: Duration = Duration::from_secs(12);
 
 /// Longest wait of a well-behaved client. Slow clients keep a connection for at most five seconds,
 /// and a machine that runs tests is busy.
-const LIVENESS: Duration = Duration::from_secs(20);
+const LIVENESS: Duration = Duration::from_mins(1);
 
 /// Memory that abuse may cost: what hyper buffers for each connection in both directions, and a
 /// margin. Each list is 16 MiB, so a few copies would exceed this.

@@ -40,7 +40,9 @@ pub fn ask_until(addr: SocketAddr, mut over: impl FnMut(&Met) -> bool) -> Met {
     while !over(&met) {
         id = id % USERS + 1;
         let asked = Instant::now();
-        match ask(&mut connection, addr, id) {
+        let answer = ask(&mut connection, addr, id);
+        met.longest_wait = met.longest_wait.max(answered.elapsed());
+        match answer {
             Ok(response) if response.status == 200 => {
                 let username = format!("user-{id}");
                 assert_eq!(response.json()["username"], username);
@@ -58,7 +60,6 @@ pub fn ask_until(addr: SocketAddr, mut over: impl FnMut(&Met) -> bool) -> Met {
                 met.turned_away += 1;
             }
         }
-        met.longest_wait = met.longest_wait.max(answered.elapsed());
     }
     met
 }
