@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{CommandFactory, FromArgMatches};
 use common::Model;
 use store::{Store, WriteLock};
@@ -108,7 +108,7 @@ async fn live<M: Model>(
             failed = living => return failed,
         }
         if let Some(store) = app.loaded() {
-            store.close().await;
+            store.close().await?;
         }
         Ok(())
     };
@@ -116,7 +116,16 @@ async fn live<M: Model>(
         served = served => served,
         // Does not wait for the store to close, since the disk may hang: acknowledged writes are
         // in the journal, which the next start folds.
-        () = lifecycle::end(lifecycle, signals, config.drain_delay) => Ok(()),
+        () = lifecycle::end(lifecycle, signals, config.drain_delay) => {
+            if app.mode().writable() && app.loaded().is_some() {
+                let db = config.db.display();
+                bail!(
+                    "stopped at once: {db} alone may be no complete backup, keep {db}.journal \
+                     beside it"
+                );
+            }
+            Ok(())
+        }
     }
 }
 

@@ -53,7 +53,7 @@ fn main() {
         let per_sync = status.writes as f64 / status.syncs as f64;
         let share = 100.0 * stored / appended;
         println!("{writers:>8} {stored:>12.0} {appended:>12.0} {share:>7.0}% {per_sync:>16.1}");
-        runtime.block_on(store.close());
+        runtime.block_on(store.close()).unwrap();
     }
 }
 

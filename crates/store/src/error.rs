@@ -129,6 +129,36 @@ fn ways_out(path: &Path, error: &JournalError) -> String {
     }
 }
 
+/// The store is closed, but `db.json` alone is no complete backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CloseError(String);
+
+impl CloseError {
+    /// The journal could not be folded into the `db.json` at `path`; `cause` says why.
+    pub(crate) fn unfolded(path: &Path, journal: &Path, cause: Option<&String>) -> Self {
+        let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
+        let (path, journal) = (path.display(), journal.display());
+        Self(format!(
+            "{path} alone is no complete backup, keep {journal} beside it: the journal could not \
+             be folded into it{cause}"
+        ))
+    }
+
+    /// The journal was removed, and these batches could not be saved.
+    pub(crate) fn lost(journal: &Path, batches: u64, cause: &io::Error) -> Self {
+        Self(format!(
+            "{} was removed, and the {batches} batches that it held are lost: {cause}",
+            journal.display()
+        ))
+    }
+
+    /// The writer has ended by a fault of its own.
+    pub(crate) fn ended() -> Self {
+        Self("the writer has ended; keep the journal beside db.json".to_owned())
+    }
+}
+
 /// The collection cannot be read now. Try again.
 ///
 /// A `db.json` is served from memory, so every read succeeds. This error is for a collection

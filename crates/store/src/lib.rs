@@ -25,10 +25,11 @@ mod tests;
 mod write;
 
 pub use digest::Digest;
-pub use error::{DocumentError, JournalError, OpenError, ReadError, WriteError};
+pub use error::{CloseError, DocumentError, JournalError, OpenError, ReadError, WriteError};
 pub use journal::file::lock::WriteLock;
 pub use journal::file::mount::mount_point;
 pub use journal::file::verify::{Findings, JournalFindings, verify};
+pub use journal::shared::Folding;
 pub use json::Object;
 pub use memory::list::{CutOff, Frames, List};
 pub use memory::state::Record;

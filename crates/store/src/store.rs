@@ -17,14 +17,14 @@ use tokio::sync::oneshot;
 
 use crate::{
     bound,
-    error::{OpenError, ReadError, WriteError},
+    error::{CloseError, OpenError, ReadError, WriteError},
     journal::{
         file::{
             disk::{Disk, FileSystem},
             lock::WriteLock,
             recovery::recover_unlocked,
         },
-        shared::Shared,
+        shared::{Folding, Shared},
         writer::{Message, Writer},
     },
     json::Object,
@@ -67,6 +67,8 @@ pub struct Status {
     pub syncs: u64,
     /// Why writes are refused until the next start.
     pub refusal: Option<String>,
+    /// Whether the journal can be folded into `db.json`.
+    pub folding: Folding,
 }
 
 impl<M: Model> Clone for Store<M> {
@@ -189,14 +191,20 @@ impl<M: Model> Store<M> {
 
     /// Folds the journal into `db.json`, which then holds the whole collection. Later writes
     /// are refused.
-    pub async fn close(&self) {
+    ///
+    /// # Errors
+    /// When the journal could not be folded. Then a backup needs the journal as well.
+    pub async fn close(&self) -> Result<(), CloseError> {
+        let Some(writer) = &self.writer else {
+            return Ok(());
+        };
         let (answer, closed) = oneshot::channel();
-        if let Some(writer) = &self.writer
-            && writer.send(Message::Close(answer)).is_ok()
-        {
+        if writer.send(Message::Close(answer)).is_ok() {
             // An error means that the writer has ended, and this waits for nothing else.
             let _ = closed.await;
         }
+        let closed = self.shared.closed.get().cloned();
+        closed.unwrap_or_else(|| Err(CloseError::ended()))
     }
 
     async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
@@ -261,6 +269,7 @@ impl<M: Model> Store<M> {
             writes: self.shared.writes.load(Relaxed),
             syncs: self.shared.syncs.load(Relaxed),
             refusal: self.shared.refusal.get().cloned(),
+            folding: self.shared.folding(),
         })
     }
 }

@@ -69,7 +69,7 @@ async fn posts_without_ids_get_them_for_good() {
         .await
         .unwrap();
     let (id, _) = store.create(object(post("c"))).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
     assert_eq!(id.get(), 3);
     assert_eq!(file(&path)["posts"][0]["id"], 2);
 }
@@ -82,7 +82,7 @@ async fn the_last_id_is_kept_where_no_record_tells_it() {
         let (id, _) = store.create(user(username)).await.unwrap();
         store.delete(id, Precondition::default()).await.unwrap();
     }
-    store.close().await;
+    store.close().await.unwrap();
     drop(store);
     assert_eq!(file(&path)["lastIds"], json!({"threads": 7, "users": 2}));
     let store = open(&path).unwrap();
@@ -98,7 +98,7 @@ async fn new_files_have_the_owner_and_the_permissions_of_db_json() {
     let before = fs::metadata(&path).unwrap();
     let store = open(&path).unwrap();
     store.create(user("a")).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
     for path in [path.clone(), path.with_file_name("db.json.journal")] {
         let after = fs::metadata(&path).unwrap();
         assert_eq!(after.mode(), before.mode());
@@ -118,7 +118,7 @@ async fn after_a_hand_edit_no_write_is_acknowledged_and_a_restart_serves_it() {
         refusal.ends_with("restart this service to serve what it says now"),
         "{refusal}"
     );
-    store.close().await;
+    store.close().await.unwrap();
     drop(store);
     assert_eq!(file(&path), edited);
     let store = open(&path).unwrap();

@@ -47,7 +47,7 @@ async fn a_link_under_the_name_of_a_new_file_is_not_followed() {
     // A start begins a journal, and closing folds it.
     let store = open(&path).unwrap();
     store.create(user("finn")).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
     drop(store);
     assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
     for file in [path.clone(), beside(&path, ".journal")] {
@@ -98,11 +98,12 @@ async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
         let refusal = first.status().await.unwrap().refusal.unwrap();
         let remedy = "stop all that do, and start one";
         assert!(refusal.ends_with(remedy) || taken_again, "{refusal}");
-        first.close().await;
+        // The journal could not be folded, at least not by this one.
+        first.close().await.unwrap_err();
         drop(first);
         if let Some(second) = second {
             second.create(user("bmo")).await.unwrap();
-            second.close().await;
+            second.close().await.unwrap();
         }
         let records = if taken_again { 3 } else { 1 };
         assert_eq!(
@@ -122,7 +123,16 @@ async fn without_lock_and_journal_a_stop_saves_what_only_memory_has() {
             fs::remove_file(beside(&path, ending)).unwrap();
         }
         let other = lock_taken.then(|| WriteLock::take(&path).unwrap());
-        store.close().await;
+        let closed = store.close().await.map_err(|error| error.to_string());
+        let lost = closed
+            .as_ref()
+            .err()
+            .is_some_and(|error| error.contains("1 batches"));
+        assert_eq!(
+            (closed.is_err(), lost),
+            (lock_taken, lock_taken),
+            "{closed:?}"
+        );
         drop((store, other));
         // Another process that holds the lock may have begun to write.
         let records = usize::from(!lock_taken);

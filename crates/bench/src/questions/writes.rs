@@ -180,7 +180,7 @@ fn in_store(context: &Context, dir: &Path, writers: usize, time: Duration) -> an
                 store.status().await?.records == written,
                 "not all writes are there"
             );
-            store.close().await;
+            store.close().await?;
             anyhow::Ok((written, took))
         })?;
         Ok(written as f64 / took.as_secs_f64())

@@ -8,7 +8,7 @@ use axum::{
 };
 use common::Model;
 use serde::Serialize;
-use store::Status;
+use store::{Folding, Status};
 
 use crate::{
     app::{App, Service},
@@ -24,6 +24,8 @@ struct Health {
     mode: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     writes: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folding: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<usize>,
 }
@@ -48,13 +50,12 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
     };
     // A service whose store refuses writes stays ready: it still reads, and ECS would replace a
     // task that is not ready.
-    let writes = |store: &Status| {
-        if store.refusal.is_some() {
-            "refused"
-        } else {
-            "accepted"
-        }
+    let writes = |store: &Status| match store.folding {
+        _ if store.refusal.is_some() => "refused",
+        Folding::Overdue => "put off",
+        Folding::Works | Folding::Fails => "accepted",
     };
+    let fails = |store: &&Status| store.folding != Folding::Works;
     let health = Health {
         status: match app.lifecycle().phase() {
             Phase::Starting => "starting",
@@ -66,6 +67,7 @@ async fn health<M: Model>(app: &App<M>, passed: bool) -> Response<Body> {
         revision: Service::REVISION,
         mode: app.mode().name(),
         writes: store.as_ref().filter(|store| store.writable).map(writes),
+        folding: store.as_ref().filter(fails).map(|_| "failing"),
         records: store.map(|store| store.records),
     };
     let status = if passed {

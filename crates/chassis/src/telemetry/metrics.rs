@@ -7,7 +7,7 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
-use store::Status;
+use store::{Folding, Status};
 
 /// Upper bounds of the duration buckets in seconds. Fixed, so that memory does
 /// not grow with the number of requests.
@@ -38,6 +38,7 @@ pub struct Metrics {
     writes: IntCounter,
     syncs: IntCounter,
     writes_refused: IntGauge,
+    folds_failing: IntGauge,
     log_lines_dropped: IntCounter,
 }
 
@@ -99,13 +100,18 @@ impl Metrics {
                 "1 while the store refuses writes because a write failed, otherwise 0.",
             )
             .expect(valid),
+            folds_failing: IntGauge::new(
+                "store_folds_failing",
+                "1 while the journal cannot be folded into db.json and grows on, otherwise 0.",
+            )
+            .expect(valid),
             log_lines_dropped: IntCounter::new(
                 "log_lines_dropped_total",
                 "Log lines dropped because nobody read them.",
             )
             .expect(valid),
         };
-        let all: [Box<dyn prometheus::core::Collector>; 11] = [
+        let all: [Box<dyn prometheus::core::Collector>; 12] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.in_flight.clone()),
@@ -116,6 +122,7 @@ impl Metrics {
             Box::new(metrics.writes.clone()),
             Box::new(metrics.syncs.clone()),
             Box::new(metrics.writes_refused.clone()),
+            Box::new(metrics.folds_failing.clone()),
             Box::new(metrics.log_lines_dropped.clone()),
         ];
         for collector in all {
@@ -144,6 +151,8 @@ impl Metrics {
         raise(&self.writes, status.writes);
         raise(&self.syncs, status.syncs);
         self.writes_refused.set(status.refusal.is_some().into());
+        let failing = status.folding != Folding::Works;
+        self.folds_failing.set(failing.into());
     }
 
     /// All metrics as text.

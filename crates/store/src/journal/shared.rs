@@ -2,10 +2,23 @@
 
 use std::{
     io,
-    sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
+    sync::{
+        Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64,
+    },
 };
 
-use crate::{journal::file::lock::WriteLock, memory::state::State};
+use crate::{error::CloseError, journal::file::lock::WriteLock, memory::state::State};
+
+/// Whether the journal can be folded into `db.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folding {
+    /// As it should.
+    Works,
+    /// It cannot begin. The journal grows on, and it is tried again.
+    Fails,
+    /// The same, and the journal is as long as it may become: writes are put off.
+    Overdue,
+}
 
 /// The state of a collection and its counters.
 pub(crate) struct Shared<M> {
@@ -18,6 +31,9 @@ pub(crate) struct Shared<M> {
     pub syncs: AtomicU64,
     /// Why the store refuses writes; unset while it takes them.
     pub refusal: OnceLock<String>,
+    folding: Mutex<Folding>,
+    /// The result of the last fold, once the writer has ended.
+    pub closed: OnceLock<Result<(), CloseError>>,
     /// The largest size in bytes that the JSON list of all records may have.
     pub bytes_max: u64,
     /// Held until the writer and the last reader have ended.
@@ -32,6 +48,8 @@ impl<M> Shared<M> {
             writes: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             refusal: OnceLock::new(),
+            folding: Mutex::new(Folding::Works),
+            closed: OnceLock::new(),
             bytes_max,
             _lock: lock,
         }
@@ -47,6 +65,22 @@ impl<M> Shared<M> {
                 "writes are refused; remove the cause, then restart this service"
             );
         }
+    }
+
+    /// Whether the journal can be folded.
+    pub fn folding(&self) -> Folding {
+        *self.folding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets whether the journal can be folded.
+    pub fn set_folding(&self, folding: Folding) {
+        *self.folding.lock().unwrap_or_else(PoisonError::into_inner) = folding;
+    }
+
+    /// Sets the result of the last fold.
+    pub fn set_closed(&self, closed: Result<(), CloseError>) {
+        // The writer ends once.
+        let _ = self.closed.set(closed);
     }
 
     /// The collection as readers see it. Never hold it across input, output or `.await`.

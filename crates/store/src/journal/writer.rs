@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::{
     batch::{Batch, Changes},
     bound,
-    error::{OpenError, WriteError},
+    error::{CloseError, OpenError, WriteError},
     journal::{
         answers::{Answer, Answers},
         file::{
@@ -27,9 +27,10 @@ use crate::{
             failure::{Failure, is_full},
             journal::FileJournal,
             lock::WriteLock,
+            paths::journal_path,
             recovery::{Recovered, recover},
         },
-        shared::Shared,
+        shared::{Folding, Shared},
     },
     write::Operation,
 };
@@ -44,6 +45,10 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// The journal is folded into `db.json` when it has more bytes than this and more
 /// bytes than `db.json`.
 const JOURNAL_BYTES: u64 = 1024 * 1024;
+
+/// Bytes by which the journal may grow beyond that while it cannot be folded. A start reads the
+/// whole journal into memory.
+const OVERDUE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How long after the last write the journal is folded, if `db.json` is small.
 const IDLE: Duration = Duration::from_secs(1);
@@ -63,8 +68,15 @@ pub(crate) enum Message {
 pub(crate) struct Writer<M> {
     shared: Arc<Shared<M>>,
     journal: FileJournal,
-    /// After a failed fold: until when the size of the journal does not cause another.
-    fold_again: Option<Instant>,
+    /// Why the last fold could not begin.
+    fold_failure: Option<FoldFailure>,
+}
+
+/// A fold that could not begin.
+struct FoldFailure {
+    reason: String,
+    /// Until when the size of the journal does not cause another.
+    again: Instant,
 }
 
 impl<M: Model> Writer<M> {
@@ -89,6 +101,7 @@ impl<M: Model> Writer<M> {
         } = recover::<M>(&*disk, path)?;
         // A collection that is too large is refused before anything is written.
         bound::check(path, &document.state, bytes_max)?;
+        let unfolded = journal.as_ref().is_some_and(|journal| journal.changes > 0);
         let locked_file = lock.as_ref().map(WriteLock::file);
         let begun = FileJournal::begin(disk, path, locked_file, &mut document, base, journal);
         let shared = Arc::new(Shared::new(document.state, lock, bytes_max));
@@ -97,12 +110,21 @@ impl<M: Model> Writer<M> {
                 let writer = Self {
                     shared: Arc::clone(&shared),
                     journal,
-                    fold_again: None,
+                    fold_failure: None,
                 };
                 Ok((shared, Some(writer)))
             }
             Err(error) if is_full(&error) => {
                 shared.refuse(&error);
+                shared.set_closed(if unfolded {
+                    Err(CloseError::unfolded(
+                        path,
+                        &journal_path(path),
+                        shared.refusal.get(),
+                    ))
+                } else {
+                    Ok(())
+                });
                 Ok((shared, None))
             }
             Err(cause) => Err(OpenError::Write {
@@ -164,11 +186,22 @@ impl<M: Model> Writer<M> {
         let mut operations = operations.into_iter();
         while operations.len() > 0 {
             self.write_batch(&mut operations);
-            let waits = self.fold_again.is_some_and(|at| Instant::now() < at);
-            if self.journal.bytes() > JOURNAL_BYTES.max(self.journal.base_bytes()) && !waits {
+            let failure = self.fold_failure.as_ref();
+            let waits = failure.is_some_and(|failure| Instant::now() < failure.again);
+            if self.journal.bytes() > self.fold_bytes() && !waits {
                 self.checkpoint();
             }
         }
+    }
+
+    /// Bytes of journal after which it is folded.
+    fn fold_bytes(&self) -> u64 {
+        JOURNAL_BYTES.max(self.journal.base_bytes())
+    }
+
+    /// Whether the journal cannot be folded and is as long as it may become.
+    fn is_overdue(&self) -> bool {
+        self.fold_failure.is_some() && self.journal.bytes() > self.fold_bytes() + OVERDUE_BYTES
     }
 
     fn write_batch(
@@ -176,12 +209,14 @@ impl<M: Model> Writer<M> {
         operations: &mut impl Iterator<Item = (Operation, oneshot::Sender<Answer>)>,
     ) {
         let mut outcomes = Vec::new();
+        let overdue = self.is_overdue();
         let state = self.shared.state();
         let mut batch = Batch::new(&state, Timestamp::now()).within(self.shared.bytes_max);
         while batch.bytes() < BATCH_BYTES
             && let Some((operation, answer)) = operations.next()
         {
             let decided = match self.shared.refusal.get() {
+                None if overdue => Err(WriteError::PutOff),
                 None => batch.decide(operation),
                 Some(_) => Err(WriteError::Refused),
             };
@@ -220,9 +255,21 @@ impl<M: Model> Writer<M> {
     }
 
     /// Folds the journal for the last time, or saves its batches if it was removed.
-    fn close(&mut self) {
+    pub fn close(&mut self) {
         self.checkpoint();
-        self.journal.save_if_removed(&self.shared.state());
+        let saved = self.journal.save_if_removed(&self.shared.state());
+        self.shared.set_closed(saved.and_then(|()| self.folded()));
+    }
+
+    /// Whether `db.json` holds all that the journal does, and if not, why.
+    fn folded(&self) -> Result<(), CloseError> {
+        if self.journal.is_folded() {
+            return Ok(());
+        }
+        let failure = self.fold_failure.as_ref().map(|failure| &failure.reason);
+        let cause = self.shared.refusal.get().or(failure);
+        let path = self.journal.base_path();
+        Err(CloseError::unfolded(path, &journal_path(path), cause))
     }
 
     /// Shows readers the changes, which are durable now.
@@ -248,16 +295,30 @@ impl<M: Model> Writer<M> {
         if self.journal.is_folded() || self.shared.refusal.get().is_some() {
             return;
         }
-        self.fold_again = match self.journal.fold(&self.shared.state()) {
-            Ok(()) => None,
+        let folded = self.journal.fold(&self.shared.state());
+        let before = self.fold_failure.take();
+        match folded {
+            Ok(()) => {
+                if before.is_some() {
+                    tracing::info!("the journal is folded again");
+                    self.shared.set_folding(Folding::Works);
+                }
+            }
             Err(Failure::Early(error)) => {
-                tracing::warn!(%error, "the journal grows on: it cannot be folded now");
-                Some(Instant::now() + IDLE)
+                let reason = error.to_string();
+                // Once for each reason: it is tried every second.
+                if before.is_none_or(|before| before.reason != reason) {
+                    tracing::warn!(%error, "the journal grows on: it cannot be folded now");
+                }
+                let again = Instant::now() + IDLE;
+                self.fold_failure = Some(FoldFailure { reason, again });
+                self.shared.set_folding(if self.is_overdue() {
+                    Folding::Overdue
+                } else {
+                    Folding::Fails
+                });
             }
-            Err(Failure::Final(error)) => {
-                self.shared.refuse(&error);
-                None
-            }
-        };
+            Err(Failure::Final(error)) => self.shared.refuse(&error),
+        }
     }
 }

@@ -120,3 +120,23 @@ fn a_fold_that_cannot_begin_is_made_up_for_and_writes_go_on() {
         assert_eq!(count(&disk), 2, "{after}");
     }
 }
+
+#[test]
+fn a_stop_says_whether_db_json_alone_is_a_backup() {
+    // Wherever the last fold is interrupted. Only the new journal, the last step, may be missing.
+    let mut complete = Vec::new();
+    for after in 1..16 {
+        let disk = Simulated::new(0);
+        let (shared, mut writer) = open(&disk);
+        create(&mut writer, "finn").unwrap();
+        disk.arm(after, Fault::Early);
+        writer.close();
+        let closed = shared.closed.get().unwrap();
+        disk.restart(false);
+        disk.remove(&journal_path(Path::new(DB)));
+        let has_all = disk.contents(Path::new(DB)).is_some() && count(&disk) == 1;
+        assert_eq!(closed.is_ok(), has_all, "{after}: {closed:?}");
+        complete.push(has_all);
+    }
+    assert!(complete.is_sorted() && complete[14] && !complete[0]);
+}

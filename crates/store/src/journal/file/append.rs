@@ -24,6 +24,8 @@ pub(crate) struct JournalWriter {
     length: u64,
     /// Number of the last batch.
     batch: u64,
+    /// Number of the last batch that `db.json` holds as well.
+    saved: u64,
 }
 
 impl JournalWriter {
@@ -49,6 +51,7 @@ impl JournalWriter {
             end: 0,
             length: 0,
             batch: 0,
+            saved: 0,
         };
         let header = line_at(0, &Header::new(collection, base));
         let header = header.map_err(io::Error::from).map_err(early(&new))?;
@@ -89,6 +92,7 @@ impl JournalWriter {
             end,
             length: bytes.len() as u64,
             batch: batches,
+            saved: 0,
         })
     }
 
@@ -114,10 +118,9 @@ impl JournalWriter {
         self.identity
     }
 
-    /// Notes that `db.json` holds all batches. The journal cannot say so itself: it has
-    /// been removed.
+    /// Notes that `db.json` holds all batches.
     pub fn saved(&mut self) {
-        self.batch = 0;
+        self.saved = self.batch;
     }
 
     /// Bytes of the file, with its room.
@@ -125,9 +128,9 @@ impl JournalWriter {
         self.length
     }
 
-    /// Batches and checkpoints since the journal was created.
-    pub fn batches(&self) -> u64 {
-        self.batch
+    /// Batches and checkpoints that `db.json` does not hold.
+    pub fn unsaved(&self) -> u64 {
+        self.batch - self.saved
     }
 
     /// Bytes of all lines, without the room.

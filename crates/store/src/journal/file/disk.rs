@@ -95,7 +95,7 @@ impl Disk for FileSystem {
 
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>> {
         // Removes the name instead of opening it: it may be a link to somebody else's file.
-        absent_is_none(fs::remove_file(path))?;
+        absent_is_none(remove(path))?;
         let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         if let Some(like) = absent_is_none(fs::metadata(like))? {
             // Only root may change a file's owner. For other users this fails, and they
@@ -158,6 +158,20 @@ impl DiskFile for File {
     fn identity(&self) -> io::Result<Identity> {
         Ok(Identity::of(&self.metadata()?))
     }
+}
+
+/// Removes a file, a link or an empty directory.
+fn remove(path: &Path) -> io::Result<()> {
+    let Err(error) = fs::remove_file(path) else {
+        return Ok(());
+    };
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+        return Err(error);
+    }
+    fs::remove_dir(path).map_err(|error| {
+        let what = format!("it is a directory and in the way; move it elsewhere ({error})");
+        io::Error::new(error.kind(), what)
+    })
 }
 
 /// The directory that holds the file at `path`.

@@ -10,6 +10,7 @@ use common::Model;
 
 use crate::{
     document::text::{Document, OtherMembers},
+    error::CloseError,
     journal::file::{
         append::JournalWriter,
         base_file::{BaseFile, sync_what_was_read},
@@ -105,6 +106,7 @@ impl FileJournal {
         self.check(state)?;
         let journal = Some(&mut self.journal);
         let digest = self.base.replace(state, &self.other_members, journal)?;
+        self.journal.saved();
         self.journal = self.base.begin_journal(M::COLLECTION, digest)?;
         Ok(())
     }
@@ -112,34 +114,39 @@ impl FileJournal {
     /// Before the writer ends: if the journal was removed, saves its batches in `db.json`.
     /// If the lock was removed as well, they are saved unless another process may have
     /// begun to write: only this process has them.
-    pub fn save_if_removed<M: Model>(&mut self, state: &State<M>) {
+    ///
+    /// # Errors
+    /// When the batches of a removed journal are lost.
+    pub fn save_if_removed<M: Model>(&mut self, state: &State<M>) -> Result<(), CloseError> {
         let at = journal_path(&self.base.path);
         if self.is_folded() || !matches!(self.base.disk.identity(&at), Ok(None)) {
-            return;
+            return Ok(());
         }
-        let unsaved = self.journal.batches();
+        let unsaved = self.journal.unsaved();
         let saved = match self.base.retake_lock() {
             // Holds the lock until `db.json` is written.
             Ok(Some(_lock)) => self.save(state).map_err(io::Error::from),
             Ok(None) => Err(io::Error::other("another process may write the collection")),
             Err(error) => Err(error),
         };
-        match saved {
-            Ok(()) => tracing::warn!(
-                batches = unsaved,
-                "the journal was removed; db.json holds all that it did"
-            ),
-            Err(error) => tracing::error!(
-                %error,
-                batches = unsaved,
-                "the journal was removed, and what it held is lost"
-            ),
+        if let Err(error) = saved {
+            return Err(CloseError::lost(&at, unsaved, &error));
         }
+        tracing::warn!(
+            batches = unsaved,
+            "the journal was removed; db.json holds all that it did"
+        );
+        Ok(())
     }
 
     /// Whether `db.json` holds every batch of the journal.
     pub fn is_folded(&self) -> bool {
-        self.journal.batches() == 0
+        self.journal.unsaved() == 0
+    }
+
+    /// The `db.json`.
+    pub fn base_path(&self) -> &Path {
+        &self.base.path
     }
 
     /// Bytes of the journal's lines.

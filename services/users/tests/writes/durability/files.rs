@@ -113,7 +113,13 @@ fn a_hand_edit_is_never_overwritten() {
     assert_eq!(usernames(&task), ["finn"]);
     let health = task.get("/health/ready").json();
     assert_eq!(health["writes"], "refused");
-    assert!(task.stop().status.success());
+    let stopped = task.stop();
+    assert_eq!(stopped.status.code(), Some(1));
+    let said = stopped.stderr;
+    assert!(
+        said.contains("db.json alone is no complete backup"),
+        "{said}"
+    );
     assert_eq!(fs::read_to_string(binary.db_path()).unwrap(), edited);
     // Neither version is lost: the operator decides.
     for refused in [binary.run(), verify(&binary.db_path())] {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::{Binary, Signal, Task, Tracer};
+use testkit::{Binary, Ended, Signal, Task, Tracer};
 
 use crate::{TOKEN, create, user, usernames, write};
 
@@ -29,14 +29,14 @@ fn status(task: &Task, name: &str) -> String {
 }
 
 /// Waits until the process has ended, except for the thread that strace delays.
-fn ends_at_once(task: Task, tracer: Tracer) {
+fn ends_at_once(task: Task, tracer: Tracer) -> Ended {
     let began = Instant::now();
     while !status(&task, "State:").starts_with('Z') {
         assert!(began.elapsed() < AT_ONCE, "it waits for the disk");
         thread::sleep(Duration::from_millis(10));
     }
     drop(tracer);
-    assert_eq!(task.wait().status.code(), Some(0));
+    task.wait()
 }
 
 #[test]
@@ -58,7 +58,10 @@ fn a_second_signal_stops_at_once_though_a_write_or_the_last_fold_hangs() {
         task.logged("draining");
         task.signal(Signal::INT);
         task.logged("stopping at once");
-        ends_at_once(task, tracer);
+        let ended = ends_at_once(task, tracer);
+        // Whoever makes a backup now must know.
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(ended.stderr.contains("keep "), "{}", ended.stderr);
         // Acknowledged writes are there.
         let task = Binary::new(env!("CARGO_BIN_EXE_users")).env("DB_PATH", binary.db_path());
         assert_eq!(usernames(&task.start())[..2], ["finn", "jake"]);
@@ -76,6 +79,7 @@ fn signals_stop_a_service_whose_load_hangs() {
             task.signal(Signal::TERM);
             task.logged("draining");
         }
-        ends_at_once(task, tracer);
+        let ended = ends_at_once(task, tracer);
+        assert_eq!(ended.status.code(), Some(0));
     }
 }

@@ -4,6 +4,7 @@ mod crashes;
 mod descriptors;
 mod disk;
 mod files;
+mod folds;
 mod full;
 mod hangs;
 mod intruders;
