@@ -210,6 +210,9 @@ impl<M: Model> Writer<M> {
     ) {
         let mut outcomes = Vec::new();
         let overdue = self.is_overdue();
+        if overdue {
+            self.shared.set_folding(Folding::Overdue);
+        }
         let state = self.shared.state();
         let mut batch = Batch::new(&state, Timestamp::now()).within(self.shared.bytes_max);
         while batch.bytes() < BATCH_BYTES
@@ -312,11 +315,9 @@ impl<M: Model> Writer<M> {
                 }
                 let again = Instant::now() + IDLE;
                 self.fold_failure = Some(FoldFailure { reason, again });
-                self.shared.set_folding(if self.is_overdue() {
-                    Folding::Overdue
-                } else {
-                    Folding::Fails
-                });
+                if self.shared.folding() == Folding::Works {
+                    self.shared.set_folding(Folding::Fails);
+                }
             }
             Err(Failure::Final(error)) => self.shared.refuse(&error),
         }
