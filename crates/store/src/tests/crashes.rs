@@ -19,7 +19,7 @@ use crate::{
     journal::{shared::Shared, writer::Writer},
     tests::{
         oracle::{Expected, ExpectedUser, Op, Oracle, operation, text},
-        simulated::{Fault, Simulated},
+        simulated::{EARLY, Fault, Simulated},
     },
 };
 
@@ -169,7 +169,7 @@ impl Run {
                 self.power_lost = *power_lost;
                 // After an early failure the state of the disk is known, so the store may not
                 // refuse writes.
-                self.faulty |= *fault != Fault::Early;
+                self.faulty |= *fault != EARLY;
             }
         }
         prop_assert!(

@@ -13,7 +13,7 @@ use crate::{
         shared::Shared,
         writer::Writer,
     },
-    tests::simulated::{Fault, Simulated},
+    tests::simulated::{EARLY, EARLY_ERRORS, Fault, Simulated},
     write::Operation,
 };
 
@@ -71,7 +71,7 @@ fn what_a_removed_journal_held_is_saved_as_soon_as_it_can_be() {
         let (shared, mut writer) = open(&disk);
         create(&mut writer, "finn").unwrap();
         disk.remove(&journal_path(Path::new(DB)));
-        disk.arm(after, Fault::Early);
+        disk.arm(after, EARLY);
         writer.checkpoint();
         let _ = create(&mut writer, "jake");
         let refusal = shared.refusal.get().unwrap();
@@ -82,34 +82,48 @@ fn what_a_removed_journal_held_is_saved_as_soon_as_it_can_be() {
 }
 
 #[test]
-fn a_replaced_journal_is_left_to_the_next_start() {
-    let disk = Simulated::new(0);
-    let (shared, mut writer) = open(&disk);
-    create(&mut writer, "finn").unwrap();
-    let at = journal_path(Path::new(DB));
-    let (journal, base) = (disk.contents(&at).unwrap(), disk.contents(Path::new(DB)));
-    disk.remove(&at);
-    disk.put(&at, &journal);
-    assert_eq!(create(&mut writer, "jake"), Err(WriteError::Refused));
-    assert!(shared.refusal.get().unwrap().contains("was replaced"));
-    writer.checkpoint();
-    assert_eq!(disk.contents(Path::new(DB)), base, "nothing was written");
-    disk.restart(false);
-    assert_eq!(count(&disk), 1);
+fn what_a_replaced_journal_held_is_saved_and_the_other_file_is_left_alone() {
+    let other = &b"precious"[..];
+    for early in 0..12 {
+        let disk = Simulated::new(0);
+        let (shared, mut writer) = open(&disk);
+        create(&mut writer, "finn").unwrap();
+        let at = journal_path(Path::new(DB));
+        disk.remove(&at);
+        disk.put(&at, other);
+        if early > 0 {
+            disk.arm(early, EARLY);
+            writer.checkpoint();
+        }
+        assert!(create(&mut writer, "jake").is_err());
+        let refusal = shared.refusal.get().unwrap();
+        assert!(
+            refusal.contains("was replaced by someone else; db.json holds all"),
+            "{refusal}"
+        );
+        assert!(refusal.contains("away, then restart"), "{refusal}");
+        writer.close();
+        assert_eq!(shared.closed.get(), Some(&Ok(())));
+        disk.restart(false);
+        assert_eq!(disk.contents(&at).unwrap(), other);
+        disk.remove(&at);
+        assert_eq!(count(&disk), 1);
+    }
 }
 
 #[test]
 fn a_fold_that_cannot_begin_is_made_up_for_and_writes_go_on() {
     // The fault meets each call of the fold in turn.
-    for after in 1..16 {
+    let faults = |after| EARLY_ERRORS.map(|error| (after, Fault::Early(error)));
+    for (after, fault) in (1..16).flat_map(faults) {
         let disk = Simulated::new(0);
         let (shared, mut writer) = open(&disk);
         create(&mut writer, "finn").unwrap();
-        disk.arm(after, Fault::Early);
+        disk.arm(after, fault);
         writer.checkpoint();
         // If the fold met no fault, the write does.
-        let put_off = create(&mut writer, "jake").is_err();
-        if put_off {
+        if let Err(error) = create(&mut writer, "jake") {
+            assert_eq!(error, WriteError::PutOff, "{fault:?}");
             create(&mut writer, "jake").unwrap();
         }
         assert_eq!(shared.refusal.get(), None);
@@ -129,7 +143,7 @@ fn a_stop_says_whether_db_json_alone_is_a_backup() {
         let disk = Simulated::new(0);
         let (shared, mut writer) = open(&disk);
         create(&mut writer, "finn").unwrap();
-        disk.arm(after, Fault::Early);
+        disk.arm(after, EARLY);
         writer.close();
         let closed = shared.closed.get().unwrap();
         disk.restart(false);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use fault::Wants;
-pub(crate) use fault::{FULL, Fault};
+pub(crate) use fault::{EARLY, EARLY_ERRORS, FULL, Fault};
 use handle::Handle;
 
 use crate::journal::file::{
@@ -156,7 +156,7 @@ impl Simulated {
                 let error = match fault {
                     Fault::Kill => io::Error::other("the process ends"),
                     Fault::Fails(kind) => kind.into(),
-                    Fault::Early => rustix::io::Errno::MFILE.into(),
+                    Fault::Early(error) => error.into(),
                 };
                 Err((inner, error))
             }

@@ -160,30 +160,29 @@ impl FileJournal {
     }
 
     /// Checks that the journal's name still leads to this writer's file. If the journal
-    /// was removed, saves its batches in `db.json`.
+    /// was removed or replaced, saves its batches in `db.json`.
     fn check_journal<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         let at = journal_path(&self.base.path);
-        match self.base.disk.identity(&at).map_err(early(&at))? {
+        let (what, remedy) = match self.base.disk.identity(&at).map_err(early(&at))? {
             Some(found) if found == self.journal.identity() => {
-                self.check_journal_length(state, &at)
+                return self.check_journal_length(state, &at);
             }
-            Some(_) => {
-                let what = "was replaced by someone else; restart this service to read it";
-                Err(foreign(&at, what))
+            // It is left where it is: nobody knows what it is for.
+            Some(_) => (
+                "was replaced by someone else",
+                "move the file that is there now away, then restart this service",
+            ),
+            None => ("was removed", "restart this service"),
+        };
+        let what = match self.save(state) {
+            Ok(()) => format!("{what}; db.json holds all that it did; {remedy}"),
+            // The next write tries again: the batches are only in this process's memory.
+            Err(early @ Failure::Early(_)) => return Err(early),
+            Err(Failure::Final(error)) => {
+                format!("{what}, and what it held could not be saved in db.json: {error}")
             }
-            None => {
-                let what = match self.save(state) {
-                    Ok(()) => "was removed; db.json holds all that it did; restart this service"
-                        .to_owned(),
-                    // The next write tries again: the batches are only in this process's memory.
-                    Err(early @ Failure::Early(_)) => return Err(early),
-                    Err(Failure::Final(error)) => format!(
-                        "was removed, and what it held could not be saved in db.json: {error}"
-                    ),
-                };
-                Err(foreign(&at, what))
-            }
-        }
+        };
+        Err(foreign(&at, what))
     }
 
     /// Checks that the journal has the length that this writer gave it. If someone else
@@ -213,7 +212,7 @@ impl FileJournal {
         Err(foreign(at, what))
     }
 
-    /// Writes the batches of a removed journal to `db.json`.
+    /// Writes the batches of a removed or replaced journal to `db.json`.
     fn save<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         if self.is_folded() {
             return Ok(());

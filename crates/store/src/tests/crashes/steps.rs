@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::tests::{
     oracle::Op,
-    simulated::{FULL, Fault},
+    simulated::{EARLY, FULL, Fault},
 };
 
 /// A step of a service's life.
@@ -46,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Fault::Kill),
         1 => Just(FULL),
         1 => Just(Fault::Fails(ErrorKind::Other)),
-        2 => Just(Fault::Early),
+        2 => Just(EARLY),
     ];
     prop_oneof![
         6 => prop::collection::vec(op(), 1..4).prop_map(Step::Write),

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 /// What a call does instead of its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -10,7 +12,7 @@ pub(crate) enum Fault {
     /// The call fails once.
     Fails(io::ErrorKind),
     /// The call fails once and changes nothing, as if no file descriptor were left.
-    Early,
+    Early(Errno),
 }
 
 /// What a call needs, and may lack.
@@ -28,7 +30,7 @@ impl Wants {
     pub fn meets(self, fault: Fault) -> bool {
         match fault {
             FULL => matches!(self, Self::Room | Self::Both),
-            Fault::Early => matches!(self, Self::Access | Self::Both),
+            Fault::Early(_) => matches!(self, Self::Access | Self::Both),
             Fault::Kill | Fault::Fails(_) => true,
         }
     }
@@ -36,3 +38,10 @@ impl Wants {
 
 /// The disk is full. Calls that need no more space still work.
 pub(crate) const FULL: Fault = Fault::Fails(io::ErrorKind::StorageFull);
+
+/// The process has no descriptor left.
+pub(crate) const EARLY: Fault = Fault::Early(Errno::MFILE);
+
+/// The errors of a process without a descriptor, of a system without one, and of a system without
+/// memory for one.
+pub(crate) const EARLY_ERRORS: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];

@@ -1,4 +1,4 @@
-//! Somebody removes files of a running service.
+//! Somebody removes or replaces files of a running service.
 
 use std::{fs, path::PathBuf, sync::Mutex, thread};
 
@@ -69,6 +69,58 @@ fn a_removed_journal_loses_nothing_and_is_said() {
     task.logged_where("that the journal was removed", error);
     assert_eq!(task.get("/health/ready").json()["writes"], "refused");
     assert!(task.stop().status.success());
+    let task = binary.start();
+    assert_eq!(usernames(&task), ["finn"]);
+    assert_eq!(create(&task, "jake").status, 201);
+}
+
+/// Puts another file under the name of one of the service's.
+fn replace(binary: &Binary, ending: &str) -> PathBuf {
+    let (other, at) = (binary.dir().join("other"), beside(binary, ending));
+    fs::write(&other, "precious").unwrap();
+    fs::rename(other, &at).unwrap();
+    at
+}
+
+#[test]
+fn a_replaced_journal_loses_nothing_and_is_said() {
+    let binary = writable();
+    let task = binary.start();
+    assert_eq!(create(&task, "finn").status, 201);
+    let journal = replace(&binary, ".journal");
+    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
+    let error = |line: &serde_json::Value| {
+        let error = line["error"].as_str().unwrap_or_default();
+        error.contains("db.json.journal: was replaced by someone else; db.json holds all that")
+            && error.contains("move the file that is there now away, then restart")
+    };
+    task.logged_where("that the journal was replaced", error);
+    assert_eq!(usernames(&task), ["finn"]);
+    assert!(task.stop().status.success(), "db.json is complete");
+    // What was put there is as precious.
+    assert!(binary.run().stderr.contains("db.json.journal"));
+    assert_eq!(fs::read_to_string(&journal).unwrap(), "precious");
+    fs::rename(journal, binary.dir().join("away")).unwrap();
+    let task = binary.start();
+    assert_eq!(usernames(&task), ["finn"]);
+    assert_eq!(create(&task, "jake").status, 201);
+}
+
+#[test]
+fn a_replaced_lock_loses_nothing_and_is_said() {
+    let binary = writable();
+    let task = binary.start();
+    assert_eq!(create(&task, "finn").status, 201);
+    replace(&binary, ".lock");
+    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
+    let error = |line: &serde_json::Value| {
+        let error = line["error"].as_str().unwrap_or_default();
+        error.contains("db.json.lock: was replaced")
+            && error.contains("stop all that do, and start one")
+    };
+    task.logged_where("that the lock was replaced", error);
+    assert_eq!(usernames(&task), ["finn"]);
+    drop(task.stop());
     let task = binary.start();
     assert_eq!(usernames(&task), ["finn"]);
     assert_eq!(create(&task, "jake").status, 201);
