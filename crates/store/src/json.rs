@@ -14,23 +14,64 @@ use serde::{
 };
 use serde_json::{Map, Number, Value, map::Entry};
 
-use crate::error::DocumentError;
-
 /// A JSON object whose members keep their order.
 pub type Object = Map<String, Value>;
 
 /// The beginning of the names that have a special meaning in `serde_json`.
 const RESERVED: &str = "$serde_json::private::";
 
+/// What is wrong with a JSON text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {detail}")]
+pub struct JsonError {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong there, and what was expected.
+    pub detail: String,
+}
+
+impl JsonError {
+    /// A fault at this byte of the text.
+    pub(crate) fn at(text: &[u8], offset: usize, detail: impl Into<String>) -> Self {
+        let before = &text[..offset.min(text.len())];
+        let line_start = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        Self {
+            line: before.split(|byte| *byte == b'\n').count(),
+            column: String::from_utf8_lossy(&before[line_start..])
+                .chars()
+                .count()
+                + 1,
+            detail: detail.into(),
+        }
+    }
+
+    /// The error of `serde_json` for `text[start..]`.
+    pub(crate) fn from_serde(text: &[u8], start: usize, error: &serde_json::Error) -> Self {
+        let lines = text[start..].split_inclusive(|byte| *byte == b'\n');
+        let line_start: usize = lines
+            .take(error.line().saturating_sub(1))
+            .map(<[u8]>::len)
+            .sum();
+        // serde_json counts the bytes that it has read of the line.
+        let offset = start + line_start + error.column().saturating_sub(1);
+        Self::at(text, offset, detail(error))
+    }
+}
+
 /// Reads a text that has not been checked yet, such as a request's body.
 ///
 /// # Errors
 /// When it is not JSON, names a member of an object twice, or has a name with a special
 /// meaning in `serde_json`, which other programs may use to read the file.
-pub fn read(bytes: &[u8]) -> Result<Value, DocumentError> {
+pub fn read(bytes: &[u8]) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes)
-        .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
-    parse(text, Names::Plain).map_err(|error| DocumentError::json(bytes, 0, &error))
+        .map_err(|error| JsonError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
+    parse(text, Names::Plain).map_err(|error| JsonError::from_serde(bytes, 0, &error))
 }
 
 /// Reads a text of a file or a journal, which may have any names.
@@ -46,6 +87,15 @@ fn parse(text: &str, names: Names) -> serde_json::Result<Value> {
     let value = names.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// `serde_json`'s message without the position that it ends with.
+pub(crate) fn detail(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.rfind(" at line ") {
+        Some(end) if error.line() > 0 => message[..end].to_owned(),
+        _ => message,
+    }
 }
 
 /// The error for a name that an object has twice.

@@ -25,12 +25,12 @@ mod tests;
 mod write;
 
 pub use digest::Digest;
-pub use error::{CloseError, DocumentError, JournalError, OpenError, ReadError, WriteError};
+pub use error::{CloseError, JournalError, OpenError, ReadError, WriteError};
 pub use journal::file::lock::WriteLock;
 pub use journal::file::mount::mount_point;
 pub use journal::file::verify::{Findings, JournalFindings, verify};
 pub use journal::shared::Folding;
-pub use json::Object;
+pub use json::{JsonError, Object};
 pub use memory::list::{CutOff, Frames, List};
 pub use memory::state::Record;
 pub use query::{Filter, Query};

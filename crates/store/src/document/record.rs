@@ -5,8 +5,7 @@ use serde::Deserialize;
 
 use crate::{
     document::minify::minify,
-    error::{DocumentError, json_detail},
-    json,
+    json::{self, JsonError},
     rules::edit::SET_BY_SERVER,
 };
 
@@ -86,10 +85,10 @@ impl From<serde_json::Error> for Fault {
 
 impl Fault {
     /// This fault in a record that begins at `offset` of the `text` of a `db.json`.
-    pub fn at(self, text: &[u8], offset: usize) -> DocumentError {
+    pub fn at(self, text: &[u8], offset: usize) -> JsonError {
         match self {
-            Self::Json(error) => DocumentError::json(text, offset, &error),
-            Self::Whole(detail) => DocumentError::at(text, offset, detail),
+            Self::Json(error) => JsonError::from_serde(text, offset, &error),
+            Self::Whole(detail) => JsonError::at(text, offset, detail),
         }
     }
 
@@ -102,7 +101,7 @@ impl Fault {
         }
         let detail = match self {
             Self::Json(error) => {
-                format!("{} at its byte {}", json_detail(&error), error.column())
+                format!("{} at its byte {}", json::detail(&error), error.column())
             }
             Self::Whole(detail) => detail,
         };

@@ -13,8 +13,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     document::record,
-    error::DocumentError,
-    json::twice,
+    json::{JsonError, twice},
     memory::state::{Loader, State},
 };
 
@@ -53,9 +52,9 @@ impl<M: Model> Document<M> {
     ///
     /// # Errors
     /// The first fault in the text.
-    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes)
-            .map_err(|error| DocumentError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
+            .map_err(|error| JsonError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
         let mut reader = Reader::<M>::new(text);
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let parsed = reader
@@ -63,7 +62,7 @@ impl<M: Model> Document<M> {
             .and_then(|()| deserializer.end());
         match (reader.fault.take(), parsed) {
             (Some(fault), _) => Err(fault),
-            (None, Err(error)) => Err(DocumentError::json(bytes, 0, &error)),
+            (None, Err(error)) => Err(JsonError::from_serde(bytes, 0, &error)),
             (None, Ok(())) => reader.finish(),
         }
     }
@@ -140,7 +139,7 @@ struct Reader<'a, M> {
     /// Records that stand behind a record with a higher id.
     late: Vec<Late<M>>,
     /// The fault in a record. serde's error type cannot carry its position.
-    fault: Option<DocumentError>,
+    fault: Option<JsonError>,
     json: Vec<u8>,
     other_members: OtherMembers,
 }
@@ -166,11 +165,11 @@ impl<'a, M: Model> Reader<'a, M> {
         }
     }
 
-    fn fault(&self, offset: usize, detail: impl Into<String>) -> DocumentError {
-        DocumentError::at(self.text.as_bytes(), offset, detail)
+    fn fault(&self, offset: usize, detail: impl Into<String>) -> JsonError {
+        JsonError::at(self.text.as_bytes(), offset, detail)
     }
 
-    fn record(&mut self, raw: &'a RawValue) -> Result<(), DocumentError> {
+    fn record(&mut self, raw: &'a RawValue) -> Result<(), JsonError> {
         let json = raw.get();
         let offset = json.as_ptr() as usize - self.text.as_ptr() as usize;
         let record = record::read::<M>(json, &mut self.json)
@@ -204,12 +203,12 @@ impl<'a, M: Model> Reader<'a, M> {
         Ok(())
     }
 
-    fn check_unique(&self, offset: usize, id: u64, record: &M) -> Result<(), DocumentError> {
+    fn check_unique(&self, offset: usize, id: u64, record: &M) -> Result<(), JsonError> {
         check_unique(self.loader.state(), id, record).map_err(|detail| self.fault(offset, detail))
     }
 
-    fn finish(self) -> Result<Document<M>, DocumentError> {
-        let at = |offset, detail: String| DocumentError::at(self.text.as_bytes(), offset, detail);
+    fn finish(self) -> Result<Document<M>, JsonError> {
+        let at = |offset, detail: String| JsonError::at(self.text.as_bytes(), offset, detail);
         if !self.found {
             let expected = format!("expected a member \"{}\" with an array", M::COLLECTION);
             return Err(at(0, expected));
