@@ -175,7 +175,7 @@ impl Simulated {
             Err((inner, error)) => (inner, Some(error)),
         };
         match error {
-            None if inner.asked(kind) => inner.files[file].settle(),
+            None if inner.asked(kind) => inner.files[file].sync(),
             None => {}
             Some(error) => {
                 if !inner.dead {
@@ -262,7 +262,7 @@ impl Directory for Simulated {
             _ => "directory at the start".to_owned(),
         };
         if inner.asked(&kind) {
-            inner.settle_names();
+            inner.sync_names();
         }
         Ok(())
     }
@@ -298,7 +298,7 @@ impl Inner {
         file.modified += 1;
     }
 
-    fn settle_names(&mut self) {
+    fn sync_names(&mut self) {
         self.renames.clear();
         self.durable_names = self.names.clone();
     }
@@ -361,7 +361,7 @@ impl Inner {
 }
 
 impl Contents {
-    fn settle(&mut self) {
+    fn sync(&mut self) {
         for (offset, bytes) in self.pending.drain(..) {
             overwrite(&mut self.durable, offset, &bytes);
         }
