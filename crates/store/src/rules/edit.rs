@@ -48,7 +48,7 @@ pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timest
     let mut errors = Vec::new();
     for (name, value) in members {
         if SET_BY_SERVER.contains(&&**name) {
-            errors.extend(servers(current, name, Some(value)));
+            errors.extend(check_unchanged(current, name, Some(value)).err());
         } else if M::member(name).is_none() && !current.contains_key(name) {
             errors.push(unknown::<M>(name));
         }
@@ -79,7 +79,7 @@ pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp)
     merge_members(&mut members, patch.clone());
     for name in patch.keys() {
         if SET_BY_SERVER.contains(&&**name) {
-            errors.extend(servers(current, name, members.get(name)));
+            errors.extend(check_unchanged(current, name, members.get(name)).err());
         } else if M::member(name).is_none() && !current.contains_key(name) {
             errors.push(unknown::<M>(name));
         }
@@ -124,12 +124,14 @@ fn same_but_for_times(a: &Object, b: &Object) -> bool {
     others(a) == others(b) && a.iter().all(same)
 }
 
-/// Checks the value that a client gives for a member that only the server sets. `None` if it
-/// is the stored one.
-fn servers(current: &Object, name: &str, given: Option<&Value>) -> Option<MemberError> {
+/// Checks that a client leaves a member as it is that only the server sets.
+///
+/// # Errors
+/// When the value that the client gives is not the stored one.
+fn check_unchanged(current: &Object, name: &str, given: Option<&Value>) -> Result<(), MemberError> {
     let stored = current.get(name);
     if stored == given || name != "id" && times::same(stored, given) {
-        return None;
+        return Ok(());
     }
     let outdated =
         name == "updatedAt" && given.is_some_and(|given| times::is_earlier(given, current));
@@ -138,7 +140,7 @@ fn servers(current: &Object, name: &str, given: Option<&Value>) -> Option<Member
     } else {
         "is set by the server; repeat it as it is, or leave it out"
     };
-    Some(MemberError::new(name, detail))
+    Err(MemberError::new(name, detail))
 }
 
 /// A record of the id, the model's members in its order, and the other members of `extras`.
