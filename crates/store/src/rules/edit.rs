@@ -1,5 +1,7 @@
 //! The rules for created, replaced and patched records.
 
+use std::iter;
+
 use common::{Member, MemberError, Model, Timestamp};
 use serde_json::Value;
 
@@ -33,7 +35,7 @@ pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Ed
         }
     }
     let none = Object::new();
-    let record = assemble::<M>(members, &none, &none, id, &mut errors);
+    let record = assemble::<M>(members, iter::empty(), &none, id, &mut errors);
     let now = Value::from(now.to_string());
     finish(record, errors, Some(now.clone()), now)
 }
@@ -53,13 +55,10 @@ pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timest
             errors.push(unknown::<M>(name));
         }
     }
-    let mut extras = current.clone();
-    extras.extend(
-        members
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
-    edited::<M>(current, members, &extras, errors, now)
+    // All other names of the client are unknown, and refused above.
+    let extras = current.iter();
+    let extras = extras.map(|(name, value)| (name, members.get(name).unwrap_or(value)));
+    edited::<M>(current, members, extras, errors, now)
 }
 
 /// The current record with a client's merge patch applied.
@@ -84,15 +83,15 @@ pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp)
             errors.push(unknown::<M>(name));
         }
     }
-    edited::<M>(current, &members, &members, errors, now)
+    edited::<M>(current, &members, members.iter(), errors, now)
 }
 
 /// The current record with these members and extras. If nothing changes, the current record
 /// with its times.
-fn edited<M: Model>(
-    current: &Object,
-    members: &Object,
-    extras: &Object,
+fn edited<'a, M: Model>(
+    current: &'a Object,
+    members: &'a Object,
+    extras: impl Iterator<Item = (&'a String, &'a Value)>,
     mut errors: Vec<MemberError>,
     now: Timestamp,
 ) -> Edited {
@@ -145,9 +144,9 @@ fn check_unchanged(current: &Object, name: &str, given: Option<&Value>) -> Resul
 
 /// A record of the id, the model's members in its order, and the other members of `extras`.
 /// A value that the current record has too is not checked: it may be older than its rule.
-fn assemble<M: Model>(
-    members: &Object,
-    extras: &Object,
+fn assemble<'a, M: Model>(
+    members: &'a Object,
+    extras: impl Iterator<Item = (&'a String, &'a Value)>,
     current: &Object,
     id: u64,
     errors: &mut Vec<MemberError>,
@@ -168,7 +167,7 @@ fn assemble<M: Model>(
         }
     }
     let own = |name: &str| SET_BY_SERVER.contains(&name) || M::member(name).is_some();
-    let extras = extras.iter().filter(|(name, _)| !own(name));
+    let extras = extras.filter(|(name, _)| !own(name));
     record.extend(extras.map(|(name, value)| (name.clone(), value.clone())));
     record
 }
