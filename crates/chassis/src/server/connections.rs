@@ -199,8 +199,8 @@ struct Buffered {
     leaving: AtomicUsize,
 }
 
-/// A connection's place among the open ones. Dropping it frees the place.
-pub(crate) struct Place {
+/// A connection that was admitted. Dropping this makes room for another one.
+pub(crate) struct Admitted {
     pub connections: Connections,
     number: u64,
     pub activity: Arc<Activity>,
@@ -215,16 +215,16 @@ impl Connections {
         }
     }
 
-    /// Gives the connection with this number a place. If there is none, another connection is
-    /// closed. `None` if none can be closed.
-    pub fn admit(&self, number: u64, now: Instant) -> Option<Place> {
+    /// Admits the connection with this number. If there is no room, another connection is closed.
+    /// `None` if none can be closed.
+    pub fn admit(&self, number: u64, now: Instant) -> Option<Admitted> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= self.max && !evict(&mut open, now) {
             return None;
         }
         let activity = Arc::new(Activity::new(now));
         open.insert(number, Arc::clone(&activity));
-        Some(Place {
+        Some(Admitted {
             connections: self.clone(),
             number,
             activity,
@@ -317,7 +317,7 @@ fn evict(open: &mut HashMap<u64, Arc<Activity>>, now: Instant) -> bool {
     true
 }
 
-impl Drop for Place {
+impl Drop for Admitted {
     fn drop(&mut self) {
         let mut open = self
             .connections

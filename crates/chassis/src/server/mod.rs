@@ -36,7 +36,7 @@ use crate::{
     config::Limits,
     lifecycle::{Lifecycle, Phase},
     server::{
-        connections::{Activity, Connections, Place},
+        connections::{Activity, Admitted, Connections},
         head::CheckHead,
         rest::{RequestBody, Rests},
         socket::Socket,
@@ -102,10 +102,10 @@ pub(crate) async fn serve<S, R>(
         let admitted = numbers
             .next()
             .and_then(|number| connections.admit(number, now));
-        if let Some(place) = admitted {
-            let activity = Arc::clone(&place.activity);
+        if let Some(admitted) = admitted {
+            let activity = Arc::clone(&admitted.activity);
             let service = service_for(peer, Arc::clone(&activity));
-            let task = tasks.spawn(connection(http.clone(), stream, service, place));
+            let task = tasks.spawn(connection(http.clone(), stream, service, admitted));
             activity.runs_as(task);
         } else {
             tracing::warn!(%peer, "no room for another connection");
@@ -173,19 +173,19 @@ async fn refuse(mut stream: TcpStream, refused: Arc<Semaphore>) {
     let _ = timeout(REFUSED, refusing).await;
 }
 
-async fn connection<S, R>(http: http1::Builder, stream: TcpStream, service: S, place: Place)
+async fn connection<S, R>(http: http1::Builder, stream: TcpStream, service: S, admitted: Admitted)
 where
     S: Service<Request<RequestBody>, Response = Response<R>, Error = Infallible>,
     R: Body<Data = Bytes, Error: Into<BoxError>> + 'static,
 {
     let io = TokioIo::new(Socket::new(
         stream,
-        Arc::clone(&place.activity),
-        place.connections.clone(),
+        Arc::clone(&admitted.activity),
+        admitted.connections.clone(),
     ));
     let service = Rests {
         service: CheckHead(service),
-        activity: Arc::clone(&place.activity),
+        activity: Arc::clone(&admitted.activity),
     };
     // Errors are the client's doing: it went away, or what it sent is not HTTP.
     let _ = http.serve_connection(io, service).await;
