@@ -1,17 +1,10 @@
 //! Whether this process writes, and why not.
 
-use std::{env, path::Path};
+mod mount;
 
-use anyhow::bail;
-use store::{OpenError, WriteLock, mount_point};
+use store::{OpenError, WriteLock};
 
 use crate::{config::Config, identity::caller::Identity};
-
-/// Set by ECS in every task's containers.
-const TASK_METADATA: [&str; 2] = [
-    "ECS_CONTAINER_METADATA_URI_V4",
-    "ECS_CONTAINER_METADATA_URI",
-];
 
 /// Whether this process writes. Who may ask it to is the matter of [`Identity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +51,7 @@ pub(crate) fn choose(
     if !identity.knows_writers() {
         return Ok((Mode::ReadOnly(ReadOnly::NoToken), None));
     }
+    mount::check_replaceable(&config.db)?;
     match WriteLock::take(&config.db) {
         Err(error @ OpenError::ReadOnlyFileSystem { .. }) => {
             tracing::warn!(%error, "serving read-only in spite of the write token");
@@ -65,22 +59,8 @@ pub(crate) fn choose(
         }
         taken => {
             // Checked before other errors are told: a file in the wrong place is the cause to mend.
-            check_outlives_task(&config.db)?;
+            mount::check_outlives_task(&config.db)?;
             Ok((Mode::Writable, Some(taken?)))
         }
     }
-}
-
-/// Refuses a file that an ECS task would lose: the task's own file system ends with the task.
-fn check_outlives_task(path: &Path) -> anyhow::Result<()> {
-    let in_task = TASK_METADATA.iter().any(|name| env::var_os(name).is_some());
-    let real = path.canonicalize().or_else(|_| std::path::absolute(path))?;
-    if in_task && mount_point(&real)? == Path::new("/") {
-        bail!(
-            "{} would be lost with this ECS task; mount a volume and name the file there with \
-             --db or DB_PATH, or remove the write token to serve read-only",
-            path.display()
-        );
-    }
-    Ok(())
 }

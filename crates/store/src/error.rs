@@ -54,12 +54,6 @@ pub enum OpenError {
         /// The `db.json`.
         path: PathBuf,
     },
-    /// The file itself is a mount point. So no other file can be renamed to its name.
-    #[error("{} is mounted as a single file and cannot be replaced; mount its directory instead, and name the file there with --db or DB_PATH", .path.display())]
-    SingleFileMount {
-        /// The `db.json`.
-        path: PathBuf,
-    },
     /// The file cannot be written.
     #[error("cannot write {}: {cause}; give this user the directory, or start without a write token to read alone", .path.display())]
     Write {

@@ -27,7 +27,6 @@ mod write;
 pub use digest::Digest;
 pub use error::{CloseError, JournalError, OpenError, ReadError, WriteError};
 pub use journal::file::lock::WriteLock;
-pub use journal::file::mount::mount_point;
 pub use journal::file::verify::{Findings, JournalFindings, verify};
 pub use journal::shared::Folding;
 pub use json::{JsonError, Object};

@@ -11,7 +11,6 @@ use crate::{
     error::OpenError,
     journal::file::{
         disk::{Identity, NO_LINK, directory_of},
-        mount::mount_point,
         paths::lock_path,
     },
 };
@@ -33,9 +32,6 @@ impl WriteLock {
     /// When another process has it, and when the file cannot be written or replaced.
     pub fn take(path: &Path) -> Result<Self, OpenError> {
         let path = real_path(path)?;
-        if mount_point(&path).is_ok_and(|mount| mount == path) {
-            return Err(OpenError::SingleFileMount { path });
-        }
         // Not db.json itself: every checkpoint replaces that by a new file.
         let at = lock_path(&path);
         let opened = OpenOptions::new()

@@ -7,7 +7,6 @@ pub(crate) mod entry;
 pub(crate) mod failure;
 pub(crate) mod journal;
 pub(crate) mod lock;
-pub(crate) mod mount;
 pub(crate) mod paths;
 pub(crate) mod recovery;
 pub(crate) mod verify;
