@@ -1,7 +1,12 @@
 //! What all questions share.
 
 use std::{
-    cell::RefCell, collections::BTreeMap, fmt::Write, path::Path, process::Command, time::Duration,
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -20,6 +25,8 @@ pub struct Context {
     pub cores: Cores,
     pub brief: bool,
     pub effort: Effort,
+    /// The directory of the other build to measure, if there is one.
+    pub other: Option<PathBuf>,
     dir: TempDir,
     tables: RefCell<Vec<Table>>,
     bars: RefCell<Vec<(String, f64)>>,
@@ -28,7 +35,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(brief: bool, rounds: usize) -> anyhow::Result<Self> {
+    pub fn new(brief: bool, rounds: usize, other: Option<PathBuf>) -> anyhow::Result<Self> {
         // In cargo's target directory, which is on a disk; /tmp often is not.
         let dir = tempfile::tempdir_in(root().join("target"))?;
         let effort = if brief {
@@ -46,6 +53,7 @@ impl Context {
             cores: Cores::take()?,
             brief,
             effort,
+            other,
             dir,
             tables: RefCell::default(),
             bars: RefCell::default(),

@@ -19,11 +19,7 @@ mod questions;
 mod report;
 mod server;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::{fs, path::PathBuf, time::Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -56,8 +52,8 @@ struct Arguments {
     #[arg(long, default_value_t = 21)]
     rounds: usize,
 
-    /// Another build of the users service to measure beside this one
-    #[arg(long, value_name = "FILE")]
+    /// Directory with the services of another build, to measure beside these
+    #[arg(long, value_name = "DIR")]
     other: Option<PathBuf>,
 
     /// Directory for the report [default: this crate's directory]
@@ -87,9 +83,9 @@ enum Question {
 }
 
 impl Question {
-    fn ask(self, context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
+    fn ask(self, context: &Context) -> anyhow::Result<()> {
         match self {
-            Self::Requests => questions::requests::measure(context, other),
+            Self::Requests => questions::requests::measure(context),
             Self::Footprint => questions::footprint::measure(context),
             Self::Sizes => questions::sizes::measure(context),
             Self::Writes => questions::writes::measure(context),
@@ -106,12 +102,12 @@ fn main() -> anyhow::Result<()> {
     if !arguments.no_build {
         build()?;
     }
-    let context = Context::new(arguments.brief, arguments.rounds)?;
+    let context = Context::new(arguments.brief, arguments.rounds, arguments.other)?;
     let load = machine::load_average();
     let began = Instant::now();
     for question in Question::value_variants() {
         if arguments.only.is_empty() || arguments.only.contains(question) {
-            question.ask(&context, arguments.other.as_deref())?;
+            question.ask(&context)?;
         }
     }
     let head = format!(

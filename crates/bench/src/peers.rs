@@ -3,11 +3,11 @@
 use std::{
     fmt::Write as _,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use crate::{
     answers::Answer,
@@ -15,7 +15,52 @@ use crate::{
     server::{Listens, Server, binary, free_port, root},
 };
 
+/// The name of the other build's servers.
+const OTHER: &str = "ours, other build";
+
+/// A build of our services.
+#[derive(Debug, Clone)]
+pub struct Build {
+    pub name: &'static str,
+    directory: PathBuf,
+}
+
+impl Build {
+    /// The binary of a service.
+    pub fn binary(&self, service: &str) -> anyhow::Result<PathBuf> {
+        let path = self.directory.join(service);
+        ensure!(path.exists(), "{} does not exist", path.display());
+        Ok(path)
+    }
+}
+
 impl Context {
+    /// This build, and behind it the other one if there is one.
+    pub fn builds(&self) -> anyhow::Result<Vec<Build>> {
+        let ours = binary("bench")?.with_file_name("");
+        let builds = [("ours", Some(ours)), (OTHER, self.other.clone())];
+        let builds = builds.into_iter().filter_map(|(name, directory)| {
+            Some(Build {
+                name,
+                directory: directory?,
+            })
+        });
+        Ok(builds.collect())
+    }
+
+    /// A service of a build on a file, with more settings.
+    pub fn start_build(
+        &self,
+        build: &Build,
+        service: &str,
+        db: &Path,
+        set: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Server> {
+        let mut command = service_on(&build.binary(service)?, db);
+        set(&mut command);
+        self.serving(build.name, command)
+    }
+
     /// One of our services on a file.
     pub fn ours(&self, service: &str, db: &Path) -> anyhow::Result<Server> {
         self.ours_with("ours", service, db, |_| {})
@@ -32,11 +77,6 @@ impl Context {
         let mut command = service_on(&binary(service)?, db);
         set(&mut command);
         self.serving(name, command)
-    }
-
-    /// A service from another build.
-    pub fn service(&self, name: &'static str, build: &Path, db: &Path) -> anyhow::Result<Server> {
-        self.serving(name, service_on(build, db))
     }
 
     fn serving(&self, name: &'static str, mut command: Command) -> anyhow::Result<Server> {

@@ -1,7 +1,5 @@
 //! What a request costs with the data that a service is shipped with.
 
-use std::path::Path;
-
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
@@ -19,13 +17,14 @@ const RECORD: &str = "/api/users/1";
 
 /// The small list, one record and a conditional request, on one connection, on many and
 /// pipelined; and what the access log costs.
-pub fn measure(context: &Context, other: Option<&Path>) -> anyhow::Result<()> {
+pub fn measure(context: &Context) -> anyhow::Result<()> {
     let db = root().join("services/users/db.json");
     let ours = context.ours("users", &db)?;
     let quiet = context.ours_with("ours, no access log", "users", &db, |command| {
         command.env("RUST_LOG", "info,access=off");
     })?;
-    let other = other.map(|build| context.service("ours, other build", build, &db));
+    let other = context.builds()?.into_iter().nth(1);
+    let other = other.map(|build| context.start_build(&build, "users", &db, |_| {}));
     let other = other.transpose()?;
     let (list, record) = (
         Answer::ask(ours.addr, LIST, "")?,
