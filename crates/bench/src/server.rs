@@ -156,7 +156,7 @@ pub fn build() -> anyhow::Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args([
-        "build", "--quiet", "-p", "users", "-p", "threads", "-p", "posts",
+        "build", "--quiet", "-p", "users", "-p", "threads", "-p", "posts", "-p", "local",
     ]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
