@@ -19,6 +19,31 @@ use crate::{
     server::{Listens, Server, root},
 };
 
+/// How to measure.
+#[derive(Debug, clap::Args)]
+pub struct How {
+    /// Ask every question with tiny counts and write nothing, to show that the bench works
+    #[arg(long)]
+    pub brief: bool,
+
+    /// Slices that each server gets of each kind of traffic
+    #[arg(long, default_value_t = 21)]
+    pub rounds: usize,
+
+    /// Let the idle writes come every 12 s on a million posts, instead of every 2 s on a tenth
+    #[arg(long)]
+    pub long: bool,
+
+    /// Directory with the services of another build, to measure beside these
+    #[arg(long, value_name = "DIR")]
+    pub other: Option<PathBuf>,
+
+    /// Directory for the servers' files, on a disk that nothing else uses: what the block layer
+    /// writes is then counted as well [default: cargo's target directory]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
 /// What all questions share: the machine, a directory, how much to measure,
 /// and the answers so far.
 pub struct Context {
@@ -27,6 +52,10 @@ pub struct Context {
     pub effort: Effort,
     /// The directory of the other build to measure, if there is one.
     pub other: Option<PathBuf>,
+    /// Whether the directory is on a disk that nothing else uses.
+    pub own_disk: bool,
+    /// Whether questions that take minutes of waiting are asked in full.
+    pub long: bool,
     dir: TempDir,
     tables: RefCell<Vec<Table>>,
     bars: RefCell<Vec<(String, f64)>>,
@@ -35,9 +64,17 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(brief: bool, rounds: usize, other: Option<PathBuf>) -> anyhow::Result<Self> {
-        // In cargo's target directory, which is on a disk; /tmp often is not.
-        let dir = tempfile::tempdir_in(root().join("target"))?;
+    pub fn new(how: How) -> anyhow::Result<Self> {
+        let How {
+            brief,
+            rounds,
+            long,
+            other,
+            dir,
+        } = how;
+        let own_disk = dir.is_some();
+        // By default in cargo's target directory, which is on a disk; /tmp often is not.
+        let dir = tempfile::tempdir_in(dir.unwrap_or_else(|| root().join("target")))?;
         let effort = if brief {
             Effort {
                 rounds: 1,
@@ -54,6 +91,8 @@ impl Context {
             brief,
             effort,
             other,
+            own_disk,
+            long,
             dir,
             tables: RefCell::default(),
             bars: RefCell::default(),

@@ -8,6 +8,7 @@
 
 mod answers;
 mod client;
+mod company;
 mod context;
 mod data;
 mod machine;
@@ -24,7 +25,7 @@ use std::{fs, path::PathBuf, time::Instant};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{
-    context::Context,
+    context::{Context, How},
     peer::Peer,
     plot::Panel,
     server::{build, root},
@@ -36,9 +37,8 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Internal>,
 
-    /// Ask every question with tiny counts and write nothing, to show that the bench works
-    #[arg(long)]
-    brief: bool,
+    #[command(flatten)]
+    how: How,
 
     /// Ask only these questions, and write nothing
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -47,14 +47,6 @@ struct Arguments {
     /// Do not build; measure the existing binaries
     #[arg(long)]
     no_build: bool,
-
-    /// Slices that each server gets of each kind of traffic
-    #[arg(long, default_value_t = 21)]
-    rounds: usize,
-
-    /// Directory with the services of another build, to measure beside these
-    #[arg(long, value_name = "DIR")]
-    other: Option<PathBuf>,
 
     /// Directory for the report [default: this crate's directory]
     #[arg(long, value_name = "DIR")]
@@ -66,6 +58,9 @@ enum Internal {
     /// Be a bare server
     #[command(hide = true)]
     Peer(Peer),
+    /// Read the posts of a db.json into structs
+    #[command(hide = true)]
+    Parse { file: PathBuf },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,10 +69,22 @@ enum Question {
     Requests,
     /// Memory and time to start
     Footprint,
+    /// Time and memory to load a collection
+    Loading,
     /// What the number of records costs
     Sizes,
     /// Durable writes
     Writes,
+    /// Writes and reads while the journal is folded
+    Folds,
+    /// Bytes written for the bytes that were acknowledged
+    Written,
+    /// Queries that look at many records to send few
+    Queries,
+    /// Writes into a thread of many posts
+    Popular,
+    /// What callgrind counts of loading and writing
+    Instructions,
     /// The load balancer
     Proxy,
 }
@@ -87,8 +94,14 @@ impl Question {
         match self {
             Self::Requests => questions::requests::measure(context),
             Self::Footprint => questions::footprint::measure(context),
+            Self::Loading => questions::loading::measure(context),
             Self::Sizes => questions::sizes::measure(context),
             Self::Writes => questions::writes::measure(context),
+            Self::Written => questions::written::measure(context),
+            Self::Queries => questions::queries::measure(context),
+            Self::Popular => questions::popular::measure(context),
+            Self::Instructions => questions::instructions::measure(context),
+            Self::Folds => questions::folds::measure(context),
             Self::Proxy => questions::proxy::measure(context),
         }
     }
@@ -96,13 +109,15 @@ impl Question {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Internal::Peer(peer)) = arguments.command {
-        return peer.serve();
+    match arguments.command {
+        Some(Internal::Peer(peer)) => return peer.serve(),
+        Some(Internal::Parse { file }) => return questions::loading::parse(&file).map(drop),
+        None => {}
     }
     if !arguments.no_build {
         build()?;
     }
-    let context = Context::new(arguments.brief, arguments.rounds, arguments.other)?;
+    let context = Context::new(arguments.how)?;
     let load = machine::load_average();
     let began = Instant::now();
     for question in Question::value_variants() {
@@ -120,10 +135,10 @@ fn main() -> anyhow::Result<()> {
          of the server's process, and `× …` the ratio to that server, round by round.\n\n",
         began.elapsed().as_secs().div_ceil(60),
         machine::describe(),
-        arguments.rounds,
+        context.effort.rounds,
     );
     let report = context.markdown(&head);
-    if arguments.brief || !arguments.only.is_empty() {
+    if context.brief || !arguments.only.is_empty() {
         return Ok(());
     }
     let out = arguments.out.unwrap_or_else(|| root().join("crates/bench"));

@@ -12,6 +12,7 @@ use anyhow::{Context as _, ensure};
 use crate::{
     answers::Answer,
     context::Context,
+    machine::callgrind::Callgrind,
     server::{Listens, Server, binary, free_port, root},
 };
 
@@ -59,6 +60,36 @@ impl Context {
         let mut command = service_on(&build.binary(service)?, db);
         set(&mut command);
         self.serving(build.name, command)
+    }
+
+    /// A service of a build on a file, which may use both cores.
+    pub fn start_on_both(&self, build: &Build, service: &str, db: &Path) -> anyhow::Result<Server> {
+        let mut command = service_on(&build.binary(service)?, db);
+        let cores = self.cores.both();
+        let server = Server::start(
+            build.name,
+            &mut command,
+            Listens::Announced,
+            &cores,
+            self.dir(),
+        )?;
+        server.ready()?;
+        Ok(server)
+    }
+
+    /// A service on a file, whose instructions are counted.
+    pub fn start_counted(
+        &self,
+        name: &'static str,
+        callgrind: &Callgrind,
+        program: &Path,
+        db: &Path,
+        set: impl FnOnce(&mut Command),
+    ) -> anyhow::Result<Server> {
+        let mut command = callgrind.command(program);
+        serve(&mut command, db);
+        set(&mut command);
+        self.serving(name, command)
     }
 
     /// One of our services on a file.
@@ -251,9 +282,14 @@ impl Context {
 /// A service's binary on this file.
 fn service_on(build: &Path, db: &Path) -> Command {
     let mut command = Command::new(build);
+    command.env_clear();
+    serve(&mut command, db);
     command
-        .env_clear()
+}
+
+/// Adds the arguments with which a service serves this file.
+fn serve(command: &mut Command, db: &Path) {
+    command
         .args(["--host", "127.0.0.1", "--port", "0", "--db"])
         .arg(db);
-    command
 }

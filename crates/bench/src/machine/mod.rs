@@ -1,5 +1,8 @@
 //! The machine that measures: its cores and processes.
 
+pub mod callgrind;
+pub mod written;
+
 use std::{
     fs, io,
     process::{Child, Command},
@@ -39,6 +42,18 @@ impl Cores {
         };
         sched_setaffinity(None, &cores.client)?;
         Ok(cores)
+    }
+
+    /// The same cores, with both for the servers.
+    pub fn both(&self) -> Self {
+        let mut both = self.server;
+        for core in (0..CpuSet::MAX_CPU).filter(|core| self.client.is_set(*core)) {
+            both.set(core);
+        }
+        Self {
+            server: both,
+            client: self.client,
+        }
     }
 
     /// Starts a process on the servers' core, where its threads stay.

@@ -4,102 +4,32 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::ensure;
 use common::Post;
-use serde::Deserialize;
 
 use crate::{
     answers::Answer,
     client::{Traffic, get},
     context::Context,
     data,
-    machine::{memory, own_processor_time, processor_time_at_rest},
     pairs::Spread,
     questions::requests::at,
     questions::writes::{TOKEN, post},
-    report::{Table, mib},
+    report::Table,
     server::Server,
 };
 
 /// The servers' names, by the size of their collections.
 const NAMES: [&str; 4] = ["smallest", "small", "large", "largest"];
 
-/// A `db.json` that `serde_json` reads into structs, to compare loading with.
-#[derive(Deserialize)]
-struct Posts {
-    posts: Vec<Post>,
-}
-
-/// Load time, memory, look-ups and pages of collections from small to large.
+/// Look-ups, pages and writes of collections from small to large.
 pub fn measure(context: &Context) -> anyhow::Result<()> {
     let counts: &[u64] = context.amount(&[1_000, 10_000, 100_000, 1_000_000], &[1_000, 2_000]);
     let files: Vec<_> = counts
         .iter()
         .map(|count| Ok((*count, data::posts(context.dir(), *count)?)))
         .collect::<anyhow::Result<_>>()?;
-    load(context, &files)?;
     look_up(context, &files)?;
     write(context, &files)?;
     beside_peers(context, &files)
-}
-
-/// The time from the start until ready, and the memory that the records take then.
-fn load(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
-    let mut table = Table::new(
-        "Loading posts of 100 bytes",
-        "Milliseconds of processor time: a whole start of ours until it is ready, and \
-         `serde_json` reading the same file into structs, in turn. Resident memory in MiB \
-         when ready, and at its highest.",
-        &[
-            "posts",
-            "file MiB",
-            "ours ms",
-            "serde_json ms",
-            "× serde_json",
-            "MiB",
-            "× file",
-            "peak MiB",
-        ],
-    );
-    for (count, path) in files {
-        let (mut ours_ms, mut serde_ms) = (Vec::new(), Vec::new());
-        let mut held = None;
-        for _ in 0..context.amount(7, 1) {
-            let server = context.ours("posts", path)?;
-            ours_ms.push(processor_time_at_rest(server.pid())?.as_secs_f64() * 1e3);
-            held = Some(memory(server.pid())?);
-            drop(server);
-            serde_ms.push(context.cores.on_server(|| parse(path, *count))??);
-        }
-        let Some(held) = held else { continue };
-        let ratio = Spread::of(
-            ours_ms
-                .iter()
-                .zip(&serde_ms)
-                .map(|(ours, serde)| ours / serde),
-        );
-        let file = fs::metadata(path)?.len();
-        table.row([
-            count.to_string(),
-            format!("{:.1}", mib(file)),
-            Spread::of(ours_ms).show(1),
-            Spread::of(serde_ms).show(1),
-            ratio.show(2),
-            format!("{:.1}", mib(held.resident)),
-            format!("{:.2}", mib(held.resident) / mib(file)),
-            format!("{:.1}", mib(held.peak)),
-        ]);
-    }
-    context.add(table);
-    Ok(())
-}
-
-/// Milliseconds of processor time to read the file into structs.
-fn parse(path: &PathBuf, count: u64) -> anyhow::Result<f64> {
-    let before = own_processor_time()?;
-    let bytes = fs::read(path)?;
-    let posts: Posts = serde_json::from_slice(&bytes)?;
-    let after = own_processor_time()?;
-    ensure!(posts.posts.len() as u64 == count, "not all posts were read");
-    Ok(after.saturating_sub(before).as_secs_f64() * 1e3)
 }
 
 /// The same requests to collections of all sizes.

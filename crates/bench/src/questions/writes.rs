@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::{Client, Traffic, Until},
+    company::beside,
     context::Context,
     pairs::Spread,
     report::Table,
@@ -196,11 +197,21 @@ fn writable(context: &Context, dir: &Path) -> anyhow::Result<(Server, TempDir)> 
     Ok((server, dir))
 }
 
-/// A request that creates a post.
+/// A request that creates a small post in thread 1.
 pub fn post(target: &str) -> Vec<u8> {
-    let body = json!({"thread": 1, "text": "x".repeat(50), "user": 1}).to_string();
+    post_in(target, 1, 50)
+}
+
+/// A request that creates a post of so many characters.
+pub fn post_in(target: &str, thread: u64, length: usize) -> Vec<u8> {
+    let body = json!({"thread": thread, "text": "x".repeat(length), "user": 1});
+    request("POST", target, &body.to_string())
+}
+
+/// A request that writes.
+pub fn request(method: &str, target: &str, body: &str) -> Vec<u8> {
     format!(
-        "POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -257,25 +268,10 @@ fn readers_meanwhile(context: &Context) -> anyhow::Result<()> {
             Some(Traffic::new(&[post("/api/posts")], 64, 1, 201)),
         ),
     ];
-    let addr = server.addr;
     let p99 = |others: Option<&Traffic>| {
-        std::thread::scope(|scope| {
-            let others = others.map(|traffic| {
-                scope.spawn(move || {
-                    // The readers' client has priority on the core that both share.
-                    rustix::process::nice(19)?;
-                    Client::connect(addr, traffic)?.run(Until::Elapsed(time))
-                })
-            });
-            let outcome = Client::connect(addr, &reads)?.run(Until::Elapsed(time))?;
-            match others.map(std::thread::ScopedJoinHandle::join) {
-                Some(Ok(ended)) => drop(ended?),
-                Some(Err(_)) => anyhow::bail!("a client's thread panicked"),
-                None => {}
-            }
-            server.forget_output()?;
-            Ok(outcome.quantile(0.99).as_secs_f64() * 1e6)
-        })
+        let outcome = beside(server.addr, &reads, others, time)?;
+        server.forget_output()?;
+        anyhow::Ok(outcome.quantile(0.99).as_secs_f64() * 1e6)
     };
     // The records that are read exist from the start.
     p99(others[2].1.as_ref())?;

@@ -1,0 +1,333 @@
+//! What clients notice while the journal is folded into a large `db.json`.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread::{self, sleep},
+    time::{Duration, Instant},
+};
+
+use anyhow::ensure;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    client::{Client, Traffic, Until, get},
+    context::Context,
+    data,
+    pairs::Spread,
+    questions::writes::{TOKEN, post, request},
+    report::Table,
+    server::Server,
+};
+
+/// Clients that write a small post now and then, and clients that read.
+const WRITERS: usize = 4;
+const READERS: usize = 2;
+
+/// The time between two requests of such a client.
+const PACE: Duration = Duration::from_millis(2);
+
+/// How often the files are looked at.
+const POLL: Duration = Duration::from_millis(1);
+
+/// Longest wait for a fold to begin or end.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Latencies of writes and reads while a large `db.json` is written, and while it is not.
+pub fn measure(context: &Context) -> anyhow::Result<()> {
+    let count = context.amount(1_000_000, 1_000);
+    let folds = context.amount(21, 1);
+    let file = data::posts(context.dir(), count)?;
+    let mut subjects = Vec::new();
+    for build in context.builds()? {
+        let dir = tempfile::tempdir_in(context.dir())?;
+        let db = dir.path().join("db.json");
+        fs::copy(&file, &db)?;
+        let server = context.start_build(&build, "posts", &db, |command| {
+            command.env("WRITE_TOKEN", TOKEN);
+        })?;
+        subjects.push(Subject {
+            server,
+            folds: Folds::of(&db)?,
+            _dir: dir,
+            took: Vec::new(),
+            writes: Latencies::default(),
+            reads: Latencies::default(),
+        });
+    }
+    let times = Times {
+        after: context.amount(Duration::from_millis(200), Duration::from_millis(5)),
+        between: context.amount(Duration::from_millis(500), Duration::from_millis(5)),
+        calm: context.amount(Duration::from_secs(1), Duration::from_millis(50)),
+    };
+    for _ in 0..folds {
+        for subject in &mut subjects {
+            subject.fold_once(times)?;
+            subject.server.forget_output()?;
+        }
+    }
+    report(context, count, folds, subjects);
+    Ok(())
+}
+
+/// A service whose journal is folded.
+struct Subject {
+    server: Server,
+    folds: Folds,
+    _dir: TempDir,
+    /// Milliseconds that the folds took.
+    took: Vec<f64>,
+    writes: Latencies,
+    reads: Latencies,
+}
+
+/// Microseconds from when each request was due to its answer.
+#[derive(Default)]
+struct Latencies {
+    during: Vec<f64>,
+    without: Vec<f64>,
+}
+
+/// How a fold is followed by the time that it is compared with.
+#[derive(Clone, Copy)]
+struct Times {
+    /// What still belongs to the fold: the old file's blocks are freed, a new journal begins.
+    after: Duration,
+    /// What belongs to neither.
+    between: Duration,
+    calm: Duration,
+}
+
+/// A request: when it was due, and when its answer had arrived.
+struct Exchange {
+    due: Instant,
+    answered: Instant,
+}
+
+impl Subject {
+    /// Fills the journal with large changes until it is folded, and lets the clients go on for a
+    /// while without them.
+    fn fold_once(&mut self, times: Times) -> anyhow::Result<()> {
+        let (server, folds) = (&self.server, &mut self.folds);
+        let write = Traffic::new(&[post("/api/posts")], 1, 1, 201);
+        let read = Traffic::new(&[get("/api/posts?limit=20", "")], 1, 1, 200);
+        let (full, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (fold, writes, reads) = thread::scope(|scope| {
+            let (begun, stop) = (&full, &ended);
+            let client = |traffic| scope.spawn(move || pace(server, traffic, begun, stop));
+            let writers: Vec<_> = (0..WRITERS).map(|_| client(&write)).collect();
+            let readers: Vec<_> = (0..READERS).map(|_| client(&read)).collect();
+            let filler = scope.spawn(|| fill(server, &full));
+            let fold = folds.next(&full);
+            // Whatever went wrong, the clients must end.
+            full.store(true, Relaxed);
+            if fold.is_ok() {
+                sleep(times.after + times.between + times.calm);
+            }
+            ended.store(true, Relaxed);
+            let filler = filler.join().map_err(|_| panicked())?;
+            let of = |clients: Vec<thread::ScopedJoinHandle<'_, _>>| {
+                let mut all = Vec::new();
+                for client in clients {
+                    let exchanges: anyhow::Result<Vec<Exchange>> =
+                        client.join().map_err(|_| panicked())?;
+                    all.extend(exchanges?);
+                }
+                anyhow::Ok(all)
+            };
+            let (written, read) = (of(writers)?, of(readers)?);
+            filler?;
+            anyhow::Ok((fold?, written, read))
+        })?;
+        let (begun, ended) = fold;
+        self.took.push((ended - begun).as_secs_f64() * 1e3);
+        let during = (begun, ended + times.after);
+        let calm = ended + times.after + times.between;
+        let calm = (calm, calm + times.calm);
+        self.writes.add(&writes, during, calm);
+        self.reads.add(&reads, during, calm);
+        Ok(())
+    }
+}
+
+impl Latencies {
+    /// Adds the requests that were under way at some time of the fold, and those that were due
+    /// and answered in the calm.
+    fn add(&mut self, exchanges: &[Exchange], fold: (Instant, Instant), calm: (Instant, Instant)) {
+        for Exchange { due, answered } in exchanges {
+            let us = (*answered - *due).as_secs_f64() * 1e6;
+            if *answered >= fold.0 && *due <= fold.1 {
+                self.during.push(us);
+            } else if *due >= calm.0 && *answered <= calm.1 {
+                self.without.push(us);
+            }
+        }
+    }
+}
+
+/// Sends a request every [`PACE`]. One that could not be sent in time, because the one before
+/// had no answer, is late from when it was due: a pause delays all requests that fall into it.
+/// What is late before the fold has begun, because the journal is being filled, does not count.
+fn pace(
+    server: &Server,
+    traffic: &Traffic,
+    begun: &AtomicBool,
+    stop: &AtomicBool,
+) -> anyhow::Result<Vec<Exchange>> {
+    let mut client = Client::connect(server.addr, traffic)?;
+    let mut exchanges = Vec::new();
+    let mut next = Instant::now();
+    while !stop.load(Relaxed) {
+        let now = Instant::now();
+        let due = if now < next {
+            sleep(next - now);
+            Instant::now()
+        } else {
+            next
+        };
+        client.run(Until::Requests(1))?;
+        exchanges.push(Exchange {
+            due,
+            answered: Instant::now(),
+        });
+        next = if begun.load(Relaxed) {
+            due + PACE
+        } else {
+            Instant::now() + PACE
+        };
+    }
+    Ok(exchanges)
+}
+
+/// Changes large posts, which makes the journal grow faster than anything else.
+fn fill(server: &Server, full: &AtomicBool) -> anyhow::Result<()> {
+    const LARGE: u64 = 8;
+    let patches = ["€", "¥"].map(|sign| {
+        let body = json!({"text": sign.repeat(10_000)}).to_string();
+        (1..=LARGE).map(move |id| request("PATCH", &format!("/api/posts/{id}"), &body))
+    });
+    let patches: Vec<_> = patches.into_iter().flatten().collect();
+    let traffic = Traffic::new(&patches, 4, 1, 200);
+    let mut client = Client::connect(server.addr, &traffic)?;
+    while !full.load(Relaxed) {
+        client.run(Until::Requests(4))?;
+    }
+    Ok(())
+}
+
+/// The folds of a `db.json`, as seen from outside: a new file takes its name.
+pub struct Folds {
+    db: PathBuf,
+    new: PathBuf,
+    inode: u64,
+}
+
+impl Folds {
+    /// Watches this file.
+    pub fn of(db: &Path) -> anyhow::Result<Self> {
+        let mut new = db.as_os_str().to_owned();
+        new.push(".new");
+        Ok(Self {
+            db: db.to_owned(),
+            new: new.into(),
+            inode: fs::metadata(db)?.ino(),
+        })
+    }
+
+    /// Whether the file has been replaced since this was last asked.
+    pub fn happened(&mut self) -> anyhow::Result<bool> {
+        let inode = fs::metadata(&self.db)?.ino();
+        let happened = inode != self.inode;
+        self.inode = inode;
+        Ok(happened)
+    }
+
+    /// Waits for a fold, and returns when it began and when it ended. Sets `seen` at its
+    /// beginning.
+    fn next(&mut self, seen: &AtomicBool) -> anyhow::Result<(Instant, Instant)> {
+        // An idle writer may have folded since the last look.
+        self.happened()?;
+        let bound = Instant::now() + PATIENCE;
+        // A small file may be written between two looks.
+        let mut before = Instant::now();
+        let mut began = None;
+        while !self.happened()? {
+            ensure!(Instant::now() < bound, "no fold within {PATIENCE:?}");
+            if began.is_none() && self.new.exists() {
+                seen.store(true, Relaxed);
+                began = Some(before);
+            }
+            before = Instant::now();
+            sleep(POLL);
+        }
+        seen.store(true, Relaxed);
+        Ok((began.unwrap_or(before), Instant::now()))
+    }
+}
+
+fn report(context: &Context, count: u64, folds: usize, subjects: Vec<Subject>) {
+    let took = subjects.iter().map(|subject| {
+        let took = Spread::of(subject.took.iter().copied()).show(0);
+        format!("{} {took} ms", subject.server.name)
+    });
+    let text = format!(
+        "{WRITERS} clients that write a small post and {READERS} that read 20 posts, each every \
+         {} ms, in µs from when the request was due. The large changes that fill the journal \
+         pause when a fold begins, and as many clients go on for a while after it: `without`. \
+         The service has one core for all of its threads. A fold took: {}.",
+        PACE.as_millis(),
+        took.collect::<Vec<_>>().join(", "),
+    );
+    let head = ["", "requests", "p50", "p99", "p99.9", "longest"];
+    let title = format!("During {folds} folds of {count} posts");
+    let mut table = Table::new(title, text, &head);
+    for subject in subjects {
+        let name = subject.server.name;
+        for (what, latencies) in [("writes", subject.writes), ("reads", subject.reads)] {
+            let (during, without) = (Tail::of(latencies.during), Tail::of(latencies.without));
+            table.row(during.row(format!("{name}, {what} during")));
+            table.row(without.row(format!("{name}, {what} without")));
+            let mut ratios = vec![format!("{name}, {what}, ×"), String::new()];
+            let pairs = during.us.iter().zip(without.us);
+            ratios.extend(pairs.map(|(during, without)| format!("{:.2}", during / without)));
+            table.row(ratios);
+        }
+    }
+    context.add(table);
+}
+
+/// The quantiles that matter to whoever waits.
+struct Tail {
+    requests: usize,
+    /// p50, p99, p99.9 and the longest.
+    us: [f64; 4],
+}
+
+impl Tail {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_unstable_by(f64::total_cmp);
+        let last = values.len().saturating_sub(1);
+        // In thousandths, rounded up: the longest is among the last thousandth.
+        let us = [500, 990, 999, 1000].map(|share| {
+            let at = (last * share).div_ceil(1000);
+            values.get(at).copied().unwrap_or(f64::NAN)
+        });
+        Self {
+            requests: values.len(),
+            us,
+        }
+    }
+
+    fn row(&self, name: String) -> Vec<String> {
+        let mut row = vec![name, self.requests.to_string()];
+        row.extend(self.us.map(|us| format!("{us:.0}")));
+        row
+    }
+}
+
+fn panicked() -> anyhow::Error {
+    anyhow::anyhow!("a client's thread panicked")
+}
