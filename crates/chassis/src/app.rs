@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use axum::http::HeaderMap;
 use common::Model;
-use store::Store;
+use store::{Author, Store};
 
 use crate::{
-    identity::caller::{Caller, Identity},
+    identity::caller::Identity,
     lifecycle::{Lifecycle, Phase},
     mode::Mode,
     problem::ProblemDetails,
@@ -83,16 +83,14 @@ impl<M: Model> App<M> {
         &self.0.lifecycle
     }
 
-    /// Who sent a request with these headers.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ProblemDetails> {
-        self.0.identity.caller(headers)
-    }
-
-    /// Admits one more write, until the room is dropped. Callers who may not write are refused
-    /// first: they must not take room from those who may.
-    pub(crate) fn admit_write(&self, caller: Caller) -> Result<Room<'_>, ProblemDetails> {
-        caller.check_may_write()?;
-        self.0.rooms.admit()
+    /// Admits one more write, until the room is dropped, and says on whose behalf it is. Callers who
+    /// may not write are refused first: they must not take room from those who may.
+    pub(crate) fn admit_write(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<(Author, Room<'_>), ProblemDetails> {
+        let author = self.0.identity.caller(headers)?.author()?;
+        Ok((author, self.0.rooms.admit()?))
     }
 
     /// Room for the answer to an edit of a record that has so many bytes, once there is some.

@@ -23,6 +23,7 @@ const COLLECTION_SHARE: u64 = 6;
   WRITE_TOKEN  Token for writing, instead of a file that holds it. Prefer the file: root and
                this user can read the environment in /proc/PID/environ, and child processes
                inherit it
+  WRITE_TOKEN_NEXT  The same for the second token
   RUST_LOG     What is logged, such as info, debug or warn,access=info [default: info]")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -65,6 +66,11 @@ pub struct Config {
     /// can hold the token itself. Without a token the service is read-only
     #[arg(long, env = "WRITE_TOKEN_FILE", value_name = "FILE")]
     pub write_token_file: Option<PathBuf>,
+
+    /// File that holds a second token for writing, while clients change from one to the other.
+    /// `WRITE_TOKEN_NEXT` can hold the token itself
+    #[arg(long, env = "WRITE_TOKEN_NEXT_FILE", value_name = "FILE")]
+    pub write_token_next_file: Option<PathBuf>,
 
     /// How long requests are still served after SIGTERM, such as 5s
     #[arg(long, env, value_name = "DURATION", default_value = "0s", value_parser = duration)]

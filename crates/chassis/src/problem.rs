@@ -27,6 +27,7 @@ pub(crate) const fn status(problem: Problem) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Problem::Unauthorized => StatusCode::UNAUTHORIZED,
+        Problem::Forbidden => StatusCode::FORBIDDEN,
         Problem::NotFound => StatusCode::NOT_FOUND,
         Problem::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Problem::Timeout => StatusCode::REQUEST_TIMEOUT,

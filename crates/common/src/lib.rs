@@ -16,7 +16,7 @@ mod user;
 
 pub use id::{Id, InvalidId};
 pub use member::MemberValue;
-pub use model::{Index, Key, Member, Model};
+pub use model::{Index, Key, Member, Model, Owner};
 pub use post::{Post, PostId};
 pub use problem::{MemberError, Problem};
 pub use text::{Text, Username};

@@ -17,6 +17,9 @@ pub trait Model: DeserializeOwned + ToSchema + Send + Sync + Sized + 'static {
     /// Members a client writes, in the order in which records hold them. All are required.
     const MEMBERS: &'static [Member<Self>];
 
+    /// Whose a record is.
+    const OWNER: Owner = Owner::Nobody;
+
     /// The record's id; `None` only where a file may leave the numbering to the server.
     fn id(&self) -> Option<Id<Self>>;
 
@@ -68,6 +71,33 @@ pub struct Member<M: 'static> {
     pub index: Option<Index<M>>,
     /// A value for the API's documentation.
     pub example: fn() -> Value,
+}
+
+/// Whose the records of a model are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// No user's.
+    Nobody,
+    /// Each record is a user, and that user's.
+    Itself,
+    /// The user's whose id the member of this name holds.
+    Member(&'static str),
+}
+
+impl Owner {
+    /// The owner that `model!` found marked.
+    pub(crate) const fn marked(marks: &[Option<Self>]) -> Self {
+        let mut owner = Self::Nobody;
+        let mut at = 0;
+        while at < marks.len() {
+            if let Some(marked) = marks[at] {
+                assert!(matches!(owner, Self::Nobody), "a record has one owner");
+                owner = marked;
+            }
+            at += 1;
+        }
+        owner
+    }
 }
 
 /// What an indexed member holds, and how to read it.

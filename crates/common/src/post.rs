@@ -16,6 +16,6 @@ model! {
         /// Unicode's general category C.
         text: Text<1, 10000>, example "The one that stops at the lake at six.";
         /// The id of the user who wrote it; stored, not checked.
-        user: UserId, example 3, index;
+        user: UserId, example 3, index, owner;
     }
 }

@@ -11,6 +11,8 @@ pub enum Problem {
     InvalidParameter,
     /// The request needs a token, and has none or a wrong one.
     Unauthorized,
+    /// The caller is known, and may not do this.
+    Forbidden,
     /// The path or the record does not exist.
     NotFound,
     /// The path exists and does not take this method.
@@ -37,11 +39,12 @@ pub enum Problem {
 
 impl Problem {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MalformedJson,
         Self::InvalidId,
         Self::InvalidParameter,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Timeout,
@@ -63,6 +66,7 @@ impl Problem {
             Self::InvalidId => "urn:forum:problem:invalid-id",
             Self::InvalidParameter => "urn:forum:problem:invalid-parameter",
             Self::Unauthorized => "urn:forum:problem:unauthorized",
+            Self::Forbidden => "urn:forum:problem:forbidden",
             Self::NotFound => "urn:forum:problem:not-found",
             Self::MethodNotAllowed => "urn:forum:problem:method-not-allowed",
             Self::Timeout => "urn:forum:problem:timeout",
@@ -85,6 +89,7 @@ impl Problem {
             Self::InvalidId => "Invalid id",
             Self::InvalidParameter => "Invalid parameter",
             Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Timeout => "Request timeout",

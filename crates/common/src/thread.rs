@@ -14,6 +14,6 @@ model! {
         /// Unicode's general category C.
         title: Text<1, 200>, example "Which night train has the best breakfast?";
         /// The id of the user who began it; stored, not checked.
-        created_by as "createdBy": UserId, example 3, index;
+        created_by as "createdBy": UserId, example 3, index, owner;
     }
 }

@@ -9,7 +9,7 @@ model! {
     /// Someone who writes in the forum.
     User in "users", one "user" {
         /// Given by the server.
-        id: UserId;
+        id: UserId, owner;
         /// Unique: 1 to 32 characters of a-z, 0-9, _ and -.
         username: Username, example "lantern", unique;
         /// Shown beside what the user writes: 1 to 100 characters, one of them visible:

@@ -17,7 +17,7 @@ use std::{
 
 use common::User;
 use serde_json::json;
-use store::{Object, Store, WriteLock};
+use store::{Author, Object, Store, WriteLock};
 use tokio::{runtime::Runtime, task::JoinSet};
 
 /// The store and the disk are measured in turns of this length, since the speed of a disk
@@ -100,7 +100,10 @@ async fn create(store: &Store<User>, writers: usize, from: u32) -> u32 {
         tasks.spawn(async move {
             let mut created = 0;
             while begun.elapsed() < SLICE {
-                store.create(user(writer, from + created)).await.unwrap();
+                store
+                    .create(Author::Service, user(writer, from + created))
+                    .await
+                    .unwrap();
                 created += 1;
             }
             created

@@ -7,6 +7,7 @@ use common::{Id, Key, MemberError, Model, Timestamp};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
+    author::Author,
     document::{
         record::{self, RECORD_BYTES_MAX},
         same,
@@ -14,7 +15,7 @@ use crate::{
     error::WriteError,
     json::{self, Object},
     memory::state::{Record, State},
-    rules::edit,
+    rules::{edit, owner},
     write::{Change, Operation, Precondition, Written},
 };
 
@@ -64,13 +65,16 @@ impl<'a, M: Model> Batch<'a, M> {
         Self { total_max, ..self }
     }
 
-    /// Decides one write. The decision holds only once the batch is durable.
+    /// Decides one write. The decision holds only once the batch is durable. Whether the record
+    /// exists is decided first, then who may write it, then the precondition, then the words.
     ///
     /// # Errors
     /// When the write is refused. The batch is then unchanged.
-    pub fn decide(&mut self, operation: Operation) -> Result<Written, WriteError> {
+    pub fn decide(&mut self, author: Author, operation: Operation) -> Result<Written, WriteError> {
         match operation {
-            Operation::Create(members) => {
+            Operation::Create(mut members) => {
+                owner::create::<M>(author, &members)?;
+                owner::fill::<M>(author, &mut members);
                 let id = self.last_id + 1;
                 let record = edit::created::<M>(&members, id, self.now)?;
                 if id > Id::<M>::MAX {
@@ -78,18 +82,25 @@ impl<'a, M: Model> Batch<'a, M> {
                 }
                 self.put(id, &record)
             }
-            Operation::Replace(id, members, precondition) => {
-                let (json, current) = self.current(id, &precondition)?;
+            Operation::Replace(id, mut members, precondition) => {
+                let (json, current) = self.current(id)?;
+                owner::edit::<M>(author, &current, Some(&members))?;
+                check(&precondition, &json)?;
+                owner::keep::<M>(&current, &mut members);
                 let record = edit::replaced::<M>(&current, &members, self.now)?;
                 self.put_changed(id, json, &current, &record)
             }
             Operation::Patch(id, patch, precondition) => {
-                let (json, current) = self.current(id, &precondition)?;
+                let (json, current) = self.current(id)?;
+                owner::edit::<M>(author, &current, patch.as_object())?;
+                check(&precondition, &json)?;
                 let record = edit::patched::<M>(&current, &patch, self.now)?;
                 self.put_changed(id, json, &current, &record)
             }
             Operation::Delete(id, precondition) => {
-                let (json, _) = self.current(id, &precondition)?;
+                let (json, current) = self.current(id)?;
+                owner::delete::<M>(author, &current)?;
+                check(&precondition, &json)?;
                 self.release(&read_model(&json)?);
                 self.total = self.total.saturating_sub(json.len() as u64 + 1);
                 self.records.insert(id, None);
@@ -111,15 +122,12 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     /// The record with this id after the writes that are decided so far.
-    fn current(&self, id: u64, precondition: &Precondition) -> Result<(Bytes, Object), WriteError> {
+    fn current(&self, id: u64) -> Result<(Bytes, Object), WriteError> {
         let json = match self.records.get(&id) {
             Some(record) => record.clone(),
             None => self.state.get(id),
         };
         let json = json.ok_or(WriteError::NotFound)?;
-        if !precondition.holds(&json) {
-            return Err(WriteError::PreconditionFailed);
-        }
         let object = read_object(&json)?;
         Ok((json, object))
     }
@@ -203,6 +211,14 @@ impl<'a, M: Model> Batch<'a, M> {
         for (index, _, key) in record.unique_keys() {
             self.holders.insert((index, key), None);
         }
+    }
+}
+
+fn check(precondition: &Precondition, json: &[u8]) -> Result<(), WriteError> {
+    if precondition.holds(json) {
+        Ok(())
+    } else {
+        Err(WriteError::PreconditionFailed)
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use common::MemberError;
 
-use crate::json::JsonError;
+use crate::{author::NotAllowed, json::JsonError};
 
 /// Why a collection cannot be opened. Nothing on disk was changed.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +169,9 @@ pub enum WriteError {
     /// There is no such record.
     #[error("the record does not exist")]
     NotFound,
+    /// The author may not do this.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     /// The record does not meet the precondition.
     #[error("the record is not, or no longer, as the precondition says")]
     PreconditionFailed,

@@ -5,6 +5,7 @@
 //! collection. This crate knows nothing of HTTP.
 #![doc = include_str!("../PROOF.md")]
 
+mod author;
 mod batch;
 mod bound;
 mod digest;
@@ -24,6 +25,7 @@ mod store;
 mod tests;
 mod write;
 
+pub use author::{Author, NotAllowed};
 pub use digest::Digest;
 pub use error::{CloseError, JournalError, OpenError, ReadError, WriteError};
 pub use journal::file::lock::WriteLock;

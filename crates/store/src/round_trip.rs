@@ -4,6 +4,7 @@
 use common::{Model, Timestamp};
 
 use crate::{
+    author::Author,
     batch::Batch,
     digest::Digest,
     document::text::Document,
@@ -42,13 +43,13 @@ impl<M: Model> Files<M> {
         Some(files)
     }
 
-    /// Decides a write and makes it durable.
+    /// Decides a write of a service and makes it durable.
     ///
     /// # Panics
     /// When a start would not recover the same collection.
     pub fn write(&mut self, operation: Operation, now: Timestamp) -> Result<Written, WriteError> {
         let mut batch = Batch::new(&self.document.state, now);
-        let decided = batch.decide(operation);
+        let decided = batch.decide(Author::Service, operation);
         let (changes, journalled) = batch.into_changes();
         assert_eq!(changes.len(), journalled.len());
         if let Err(error) = &decided {

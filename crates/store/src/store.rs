@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
+    author::Author,
     bound,
     error::{CloseError, OpenError, ReadError, WriteError},
     journal::{
@@ -132,30 +133,35 @@ impl<M: Model> Store<M> {
         })
     }
 
-    /// Creates a record with a client's members. Poll the future until it is ready, or drop
-    /// it: see [`Store`].
+    /// Creates a record with a client's members. Where they name no owner, it is the author, if
+    /// that is a user. Poll the future until it is ready, or drop it: see [`Store`].
     ///
     /// # Errors
     /// Any but [`WriteError::NotFound`] and [`WriteError::PreconditionFailed`].
-    pub async fn create(&self, members: Object) -> Result<(Id<M>, Record), WriteError> {
-        let written = self.write(Operation::Create(members)).await?;
+    pub async fn create(
+        &self,
+        author: Author,
+        members: Object,
+    ) -> Result<(Id<M>, Record), WriteError> {
+        let written = self.write(author, Operation::Create(members)).await?;
         let id = Id::new(written.id).map_err(|_| WriteError::NoMoreIds)?;
         Ok((id, written.record.ok_or(WriteError::NotFound)?))
     }
 
-    /// Replaces a record's members. Members that the model does not know stay, unless the
-    /// client names them. Poll the future until it is ready, or drop it: see [`Store`].
+    /// Replaces a record's members. The owner and members that the model does not know stay,
+    /// unless the client names them. Poll the future until it is ready, or drop it: see [`Store`].
     ///
     /// # Errors
     /// Any but [`WriteError::NoMoreIds`].
     pub async fn replace(
         &self,
+        author: Author,
         id: Id<M>,
         members: Object,
         precondition: Precondition,
     ) -> Result<Record, WriteError> {
         let written = self
-            .write(Operation::Replace(id.get(), members, precondition))
+            .write(author, Operation::Replace(id.get(), members, precondition))
             .await?;
         written.record.ok_or(WriteError::NotFound)
     }
@@ -167,12 +173,13 @@ impl<M: Model> Store<M> {
     /// As [`Store::replace`].
     pub async fn patch(
         &self,
+        author: Author,
         id: Id<M>,
         patch: Value,
         precondition: Precondition,
     ) -> Result<Record, WriteError> {
         let written = self
-            .write(Operation::Patch(id.get(), patch, precondition))
+            .write(author, Operation::Patch(id.get(), patch, precondition))
             .await?;
         written.record.ok_or(WriteError::NotFound)
     }
@@ -181,10 +188,15 @@ impl<M: Model> Store<M> {
     /// drop it: see [`Store`].
     ///
     /// # Errors
-    /// [`WriteError::NotFound`], [`WriteError::PreconditionFailed`], [`WriteError::PutOff`],
-    /// [`WriteError::InDoubt`], [`WriteError::Refused`].
-    pub async fn delete(&self, id: Id<M>, precondition: Precondition) -> Result<(), WriteError> {
-        self.write(Operation::Delete(id.get(), precondition))
+    /// [`WriteError::NotFound`], [`WriteError::NotAllowed`], [`WriteError::PreconditionFailed`],
+    /// [`WriteError::PutOff`], [`WriteError::InDoubt`], [`WriteError::Refused`].
+    pub async fn delete(
+        &self,
+        author: Author,
+        id: Id<M>,
+        precondition: Precondition,
+    ) -> Result<(), WriteError> {
+        self.write(author, Operation::Delete(id.get(), precondition))
             .await
             .map(drop)
     }
@@ -207,11 +219,11 @@ impl<M: Model> Store<M> {
         closed.unwrap_or_else(|| Err(CloseError::ended()))
     }
 
-    async fn write(&self, operation: Operation) -> Result<Written, WriteError> {
+    async fn write(&self, author: Author, operation: Operation) -> Result<Written, WriteError> {
         let writer = self.writer.as_ref().ok_or(WriteError::Refused)?;
         let (answer, answered) = oneshot::channel();
         writer
-            .send(Message::Write(operation, answer))
+            .send(Message::Write((author, operation, answer)))
             .map_err(|_| WriteError::Refused)?;
         let Ok(answer) = answered.await else {
             // The writer has ended with the service, or by a bug.

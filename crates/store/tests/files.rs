@@ -10,7 +10,9 @@ use std::{
 
 use common::{Id, Post, User};
 use serde_json::{Value, json};
-use store::{Findings, JournalFindings, Object, OpenError, Precondition, Store, WriteLock, verify};
+use store::{
+    Author, Findings, JournalFindings, Object, OpenError, Precondition, Store, WriteLock, verify,
+};
 use tempfile::TempDir;
 
 /// A directory with this `db.json`.
@@ -42,7 +44,7 @@ async fn left_behind(usernames: &[&str]) -> (TempDir, PathBuf) {
     let (_running, path) = with(&json!({"users": []}));
     let store = open(&path).unwrap();
     for username in usernames {
-        store.create(user(username)).await.unwrap();
+        store.create(Author::Service, user(username)).await.unwrap();
     }
     let copy = tempfile::tempdir().unwrap();
     for name in ["db.json", "db.json.journal"] {
@@ -65,10 +67,17 @@ async fn posts_without_ids_get_them_for_good() {
         .collect();
     assert_eq!(ids, [1, 2]);
     store
-        .delete(Id::new(1).unwrap(), Precondition::default())
+        .delete(
+            Author::Service,
+            Id::new(1).unwrap(),
+            Precondition::default(),
+        )
         .await
         .unwrap();
-    let (id, _) = store.create(object(post("c"))).await.unwrap();
+    let (id, _) = store
+        .create(Author::Service, object(post("c")))
+        .await
+        .unwrap();
     store.close().await.unwrap();
     assert_eq!(id.get(), 3);
     assert_eq!(file(&path)["posts"][0]["id"], 2);
@@ -79,14 +88,25 @@ async fn the_last_id_is_kept_where_no_record_tells_it() {
     let (_directory, path) = with(&json!({"users": [], "lastIds": {"threads": 7}}));
     let store = open(&path).unwrap();
     for username in ["a", "b"] {
-        let (id, _) = store.create(user(username)).await.unwrap();
-        store.delete(id, Precondition::default()).await.unwrap();
+        let (id, _) = store.create(Author::Service, user(username)).await.unwrap();
+        store
+            .delete(Author::Service, id, Precondition::default())
+            .await
+            .unwrap();
     }
     store.close().await.unwrap();
     drop(store);
     assert_eq!(file(&path)["lastIds"], json!({"threads": 7, "users": 2}));
     let store = open(&path).unwrap();
-    assert_eq!(store.create(user("c")).await.unwrap().0.get(), 3);
+    assert_eq!(
+        store
+            .create(Author::Service, user("c"))
+            .await
+            .unwrap()
+            .0
+            .get(),
+        3
+    );
 }
 
 #[tokio::test]
@@ -97,7 +117,7 @@ async fn new_files_have_the_owner_and_the_permissions_of_db_json() {
     let _ = std::os::unix::fs::chown(&path, Some(65532), Some(65532));
     let before = fs::metadata(&path).unwrap();
     let store = open(&path).unwrap();
-    store.create(user("a")).await.unwrap();
+    store.create(Author::Service, user("a")).await.unwrap();
     store.close().await.unwrap();
     for path in [path.clone(), path.with_file_name("db.json.journal")] {
         let after = fs::metadata(&path).unwrap();
@@ -112,7 +132,7 @@ async fn after_a_hand_edit_no_write_is_acknowledged_and_a_restart_serves_it() {
     let store = open(&path).unwrap();
     let edited = json!({"users": [{"id": 5, "username": "by-hand", "name": "H", "bio": ""}]});
     fs::write(&path, edited.to_string()).unwrap();
-    assert!(store.create(user("a")).await.is_err());
+    assert!(store.create(Author::Service, user("a")).await.is_err());
     let refusal = store.status().await.unwrap().refusal.unwrap();
     assert!(
         refusal.ends_with("restart this service to serve what it says now"),
@@ -122,7 +142,15 @@ async fn after_a_hand_edit_no_write_is_acknowledged_and_a_restart_serves_it() {
     drop(store);
     assert_eq!(file(&path), edited);
     let store = open(&path).unwrap();
-    assert_eq!(store.create(user("a")).await.unwrap().0.get(), 6);
+    assert_eq!(
+        store
+            .create(Author::Service, user("a"))
+            .await
+            .unwrap()
+            .0
+            .get(),
+        6
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::{
 
 use common::User;
 use serde_json::json;
-use store::{Object, OpenError, Store, WriteError, WriteLock};
+use store::{Author, Object, OpenError, Store, WriteError, WriteLock};
 use tempfile::TempDir;
 
 /// A directory with an empty collection.
@@ -46,7 +46,7 @@ async fn a_link_under_the_name_of_a_new_file_is_not_followed() {
     }
     // A start begins a journal, and closing folds it.
     let store = open(&path).unwrap();
-    store.create(user("finn")).await.unwrap();
+    store.create(Author::Service, user("finn")).await.unwrap();
     store.close().await.unwrap();
     drop(store);
     assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
@@ -67,7 +67,7 @@ async fn a_link_under_the_name_of_the_lock_or_the_journal_is_not_written_through
     fs::remove_file(&lock).unwrap();
 
     let store = open(&path).unwrap();
-    store.create(user("finn")).await.unwrap();
+    store.create(Author::Service, user("finn")).await.unwrap();
     // Copies the files as after a `kill -9`, with a link in place of the journal.
     let journal = beside(&path, ".journal");
     let copy = tempfile::tempdir().unwrap();
@@ -87,13 +87,13 @@ async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
     for taken_again in [false, true] {
         let (_directory, path) = empty();
         let first = open(&path).unwrap();
-        first.create(user("finn")).await.unwrap();
+        first.create(Author::Service, user("finn")).await.unwrap();
         fs::remove_file(beside(&path, ".lock")).unwrap();
         let second = taken_again.then(|| open(&path).unwrap());
         if let Some(second) = &second {
-            second.create(user("jake")).await.unwrap();
+            second.create(Author::Service, user("jake")).await.unwrap();
         }
-        let refused = first.create(user("pb")).await.unwrap_err();
+        let refused = first.create(Author::Service, user("pb")).await.unwrap_err();
         assert_eq!(refused, WriteError::Refused);
         let refusal = first.status().await.unwrap().refusal.unwrap();
         let remedy = "stop all that do, and start one";
@@ -102,7 +102,7 @@ async fn a_writer_whose_lock_is_gone_or_another_writes_nothing_more() {
         first.close().await.unwrap_err();
         drop(first);
         if let Some(second) = second {
-            second.create(user("bmo")).await.unwrap();
+            second.create(Author::Service, user("bmo")).await.unwrap();
             second.close().await.unwrap();
         }
         let records = if taken_again { 3 } else { 1 };
@@ -118,7 +118,7 @@ async fn without_lock_and_journal_a_stop_saves_what_only_memory_has() {
     for lock_taken in [false, true] {
         let (_directory, path) = empty();
         let store = open(&path).unwrap();
-        store.create(user("finn")).await.unwrap();
+        store.create(Author::Service, user("finn")).await.unwrap();
         for ending in [".lock", ".journal"] {
             fs::remove_file(beside(&path, ending)).unwrap();
         }
@@ -146,7 +146,7 @@ async fn a_journal_that_someone_writes_to_is_saved_and_put_out_of_use() {
     for grown in [false, true] {
         let (_directory, path) = empty();
         let store = open(&path).unwrap();
-        store.create(user("finn")).await.unwrap();
+        store.create(Author::Service, user("finn")).await.unwrap();
         let journal = fs::OpenOptions::new()
             .append(true)
             .open(beside(&path, ".journal"))
@@ -156,7 +156,10 @@ async fn a_journal_that_someone_writes_to_is_saved_and_put_out_of_use() {
         } else {
             journal.set_len(0).unwrap();
         }
-        let refused = store.create(user("jake")).await.unwrap_err();
+        let refused = store
+            .create(Author::Service, user("jake"))
+            .await
+            .unwrap_err();
         assert_eq!(refused, WriteError::Refused, "{grown}");
         let refusal = store.status().await.unwrap().refusal.unwrap();
         assert!(refusal.contains("db.json holds all"), "{refusal}");
@@ -172,10 +175,13 @@ async fn a_journal_that_someone_writes_to_is_saved_and_put_out_of_use() {
 async fn a_removed_db_json_is_told_from_a_changed_one() {
     let (_directory, path) = empty();
     let store = open(&path).unwrap();
-    store.create(user("finn")).await.unwrap();
+    store.create(Author::Service, user("finn")).await.unwrap();
     fs::remove_file(&path).unwrap();
     assert_eq!(
-        store.create(user("jake")).await.unwrap_err(),
+        store
+            .create(Author::Service, user("jake"))
+            .await
+            .unwrap_err(),
         WriteError::Refused
     );
     let refusal = store.status().await.unwrap().refusal.unwrap();

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use common::Post;
 use serde_json::json;
-use store::{Store, WriteLock};
+use store::{Author, Store, WriteLock};
 use tempfile::TempDir;
 
 use crate::{
@@ -166,7 +166,7 @@ fn in_store(context: &Context, dir: &Path, writers: usize, time: Duration) -> an
                     while began.elapsed() < time {
                         let post = json!({"thread": 1, "text": "x".repeat(50), "user": 1});
                         let post = post.as_object().cloned().unwrap_or_default();
-                        store.create(post).await?;
+                        store.create(Author::Service, post).await?;
                         written += 1;
                     }
                     anyhow::Ok(written)

@@ -1,6 +1,6 @@
 //! The schemas of records, for the API's document.
 
-use common::Model;
+use common::{Model, Owner};
 use serde_json::{Map, Value, json};
 
 /// A record as the server sends it.
@@ -41,6 +41,10 @@ pub(crate) fn body<M: Model>(required: bool) -> Value {
 /// the server sets must be repeated unchanged.
 pub(crate) fn open_body<M: Model>(required: bool) -> Value {
     let mut schema = body::<M>(required);
+    if let (Some(required), Owner::Member(owner)) = (schema["required"].as_array_mut(), M::OWNER) {
+        // It stays where it is absent.
+        required.retain(|name| name != owner);
+    }
     schema["additionalProperties"] = true.into();
     schema["description"] =
         "Members that the stored record has may be repeated; others are refused.".into();

@@ -6,7 +6,7 @@ use axum::{
 };
 use common::{Id, MemberError, Model, Problem};
 use serde_json::Value;
-use store::{Object, Record, WriteError};
+use store::{NotAllowed, Object, Record, WriteError};
 
 use crate::{
     api::{
@@ -22,9 +22,9 @@ use crate::{
 
 /// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
 pub(crate) async fn create<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
-    let mut room = app.admit_write(app.caller(&head.headers)?)?;
+    let (author, mut room) = app.admit_write(&head.headers)?;
     let members = object(app, head, body, &body::POST, &mut room).await?;
-    let created = app.store()?.create(members).await;
+    let created = app.store()?.create(author, members).await;
     let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
     let location = format!("/api/{}/{id}", M::COLLECTION);
     let mut response = stored(StatusCode::CREATED, record);
@@ -36,10 +36,13 @@ pub(crate) async fn create<M: Model>(app: &App<M>, head: &Parts, body: Body) -> 
 /// `PUT /api/{collection}/{id}`: 200 with the record; as POST, and 404, 412.
 pub(crate) async fn replace<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
     let id = path_id(head)?;
-    let mut room = app.admit_write(app.caller(&head.headers)?)?;
+    let (author, mut room) = app.admit_write(&head.headers)?;
     let members = object(app, head, body, &body::PUT, &mut room).await?;
     let precondition = conditional::precondition(&head.headers);
-    let replaced = app.store()?.replace(id, members, precondition).await;
+    let replaced = app
+        .store()?
+        .replace(author, id, members, precondition)
+        .await;
     let record = replaced.map_err(|error| refused(error, Some(id)))?;
     Ok(stored(StatusCode::OK, record))
 }
@@ -47,13 +50,13 @@ pub(crate) async fn replace<M: Model>(app: &App<M>, head: &Parts, body: Body) ->
 /// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): as PUT.
 pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
     let id = path_id(head)?;
-    let mut room = app.admit_write(app.caller(&head.headers)?)?;
+    let (author, mut room) = app.admit_write(&head.headers)?;
     let patch = json(app, head, body, &body::PATCH, &mut room).await?;
     let precondition = conditional::precondition(&head.headers);
     let store = app.store()?;
     // A short patch may make a long answer.
     let answer_room = app.room_for_answer(store.length(id).await?).await;
-    let patched = store.patch(id, patch, precondition).await;
+    let patched = store.patch(author, id, patch, precondition).await;
     let mut record = patched.map_err(|error| refused(error, Some(id)))?;
     if let Some(room) = answer_room {
         record.json = room.hold(record.json);
@@ -64,9 +67,9 @@ pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> A
 /// `DELETE /api/{collection}/{id}`: 204; 400, 401, 404, 412, 503.
 pub(crate) async fn delete<M: Model>(app: &App<M>, head: &Parts) -> Answer {
     let id = path_id(head)?;
-    let _room = app.admit_write(app.caller(&head.headers)?)?;
+    let (author, _room) = app.admit_write(&head.headers)?;
     let precondition = conditional::precondition(&head.headers);
-    let deleted = app.store()?.delete(id, precondition).await;
+    let deleted = app.store()?.delete(author, id, precondition).await;
     deleted.map_err(|error| refused(error, Some(id)))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -116,6 +119,7 @@ fn stored(status: StatusCode, record: Record) -> Response<Body> {
 fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
     match (error, id) {
         (WriteError::NotFound, Some(id)) => absent(id),
+        (WriteError::NotAllowed(why), _) => forbidden(why, id),
         (WriteError::PreconditionFailed, Some(id)) => {
             let detail = format!(
                 "{} {id} is not as If-Match or If-None-Match says; read it again",
@@ -157,4 +161,22 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
             ProblemDetails::internal()
         }
     }
+}
+
+fn forbidden<M: Model>(why: NotAllowed, id: Option<Id<M>>) -> ProblemDetails {
+    let (one, many) = (M::SINGULAR, M::COLLECTION);
+    let detail = match (why, id) {
+        (NotAllowed::Create, _) => format!("a user creates no {many}; a moderator may"),
+        (NotAllowed::Delete, _) => format!("a user deletes no {many}; a moderator may"),
+        (NotAllowed::OtherOwner { member, user }, _) => {
+            format!("{member} must be {user}, the user who writes; only a moderator names another")
+        }
+        (NotAllowed::NotOwner, Some(id)) => {
+            format!("{one} {id} is not yours; a moderator may write it")
+        }
+        (NotAllowed::NotOwner, None) => {
+            format!("this {one} is not yours; a moderator may write it")
+        }
+    };
+    ProblemDetails::new(Problem::Forbidden, detail)
 }

@@ -1,6 +1,6 @@
 //! The secret that lets clients write.
 
-use std::{env, fmt};
+use std::{env, fmt, path::Path};
 
 use anyhow::{Context, bail};
 use subtle::ConstantTimeEq;
@@ -36,21 +36,36 @@ impl Token {
         Ok(Self(token.to_owned()))
     }
 
-    /// The token from `WRITE_TOKEN` or the file that the configuration names, if any.
-    pub(crate) fn configured(config: &Config) -> anyhow::Result<Option<Self>> {
-        let given = env::var_os("WRITE_TOKEN").filter(|token| !token.is_empty());
-        match (given, &config.write_token_file) {
+    /// The tokens that the configuration names: none, one, or two while one is being replaced.
+    pub(crate) fn configured(config: &Config) -> anyhow::Result<Vec<Self>> {
+        let current = Self::from("WRITE_TOKEN", config.write_token_file.as_deref())?;
+        let next = Self::from("WRITE_TOKEN_NEXT", config.write_token_next_file.as_deref())?;
+        if current.is_none() && next.is_some() {
+            bail!(
+                "WRITE_TOKEN_NEXT or WRITE_TOKEN_NEXT_FILE names the token that follows another, \
+                 and there is no other; name it with WRITE_TOKEN or WRITE_TOKEN_FILE"
+            );
+        }
+        Ok(current.into_iter().chain(next).collect())
+    }
+
+    /// The token from the environment variable of this name or from this file, if any.
+    fn from(variable: &str, file: Option<&Path>) -> anyhow::Result<Option<Self>> {
+        let flag = variable.to_lowercase().replace('_', "-");
+        let given = env::var_os(variable).filter(|token| !token.is_empty());
+        match (given, file) {
             (Some(_), Some(_)) => bail!(
-                "WRITE_TOKEN and --write-token-file (or WRITE_TOKEN_FILE) both name a token; keep one"
+                "{variable} and --{flag}-file (or {variable}_FILE) both name a token; keep one"
             ),
             (Some(token), None) => {
                 let token = token.to_string_lossy();
-                Self::new(&token).map(Some).context("invalid WRITE_TOKEN")
+                let invalid = || format!("invalid {variable}");
+                Self::new(&token).map(Some).with_context(invalid)
             }
             (None, Some(path)) => {
                 let setting = || {
                     format!(
-                        "cannot take the write token from {} (--write-token-file or WRITE_TOKEN_FILE)",
+                        "cannot take the write token from {} (--{flag}-file or {variable}_FILE)",
                         path.display()
                     )
                 };

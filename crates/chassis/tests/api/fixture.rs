@@ -170,14 +170,14 @@ impl Api {
             version: "1.2.3",
             about: "A service in a test.",
         };
-        let (mode, token) = match writes {
-            Writes::Refused => (chassis::Mode::ReadOnly(ReadOnly::NoToken), None),
+        let (mode, keys) = match writes {
+            Writes::Refused => (chassis::Mode::ReadOnly(ReadOnly::NoToken), vec![]),
             Writes::Taken | Writes::Full => {
-                (chassis::Mode::Writable, Some(Token::new(TOKEN).unwrap()))
+                (chassis::Mode::Writable, vec![Token::new(TOKEN).unwrap()])
             }
         };
         let sink = Sink::new(M::COLLECTION, false, io::sink());
-        let app = App::<M>::new(service, sink, mode, Identity::new(token));
+        let app = App::<M>::new(service, sink, mode, Identity::new(keys));
         let service = routes(Routes::new(app.clone())).into_router().in_process();
         let answer: Answer = Box::new(move |request| {
             let answering = service.call(request);

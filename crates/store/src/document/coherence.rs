@@ -3,7 +3,7 @@
 //! The store writes by the model's list of members and their checks, and reads by its
 //! `Deserialize`. If they disagreed, it could write a record that no start can read.
 
-use common::{Key, MemberError, Model, Timestamp};
+use common::{Key, MemberError, Model, Owner, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -45,6 +45,11 @@ fn disagreement<M: Model>() -> Option<String> {
     };
     if model.id().map(common::Id::get) != Some(1) {
         return Some("it does not read id".to_owned());
+    }
+    if let Owner::Member(name) = M::OWNER
+        && record.get(name).and_then(Value::as_u64).is_none()
+    {
+        return Some(format!("its owner, {name}, is no id"));
     }
     for name in names {
         let mut without = record.clone();
@@ -88,8 +93,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        batch::Batch, error::WriteError, journal::writer::Writer, memory::state::State,
-        tests::simulated::Simulated, write::Operation,
+        author::Author, batch::Batch, error::WriteError, journal::writer::Writer,
+        memory::state::State, tests::simulated::Simulated, write::Operation,
     };
 
     /// A model. `FAULT` says which of its parts disagrees with the others.
@@ -107,6 +112,7 @@ mod tests {
     const OF_THE_SERVER: usize = 4;
     const INDEX_OF_ANOTHER: usize = 5;
     const BAD_EXAMPLE: usize = 6;
+    const OWNER_OF_TEXT: usize = 7;
 
     impl<const FAULT: usize> PartialSchema for Note<FAULT> {
         fn schema() -> RefOr<Schema> {
@@ -158,6 +164,10 @@ mod tests {
             ],
             _ => &[text("text"), Self::AUTHOR],
         };
+        const OWNER: Owner = match FAULT {
+            OWNER_OF_TEXT => Owner::Member("text"),
+            _ => Owner::Member("author"),
+        };
 
         fn id(&self) -> Option<Id<Self>> {
             let _ = &self.text;
@@ -199,6 +209,7 @@ mod tests {
                 said::<Note<BAD_EXAMPLE>>(),
                 "in its example, author expected a number",
             ),
+            (said::<Note<OWNER_OF_TEXT>>(), "its owner, text, is no id"),
         ] {
             let model = "the model of notes disagrees with itself: ";
             assert!(said.starts_with(&format!("{model}{expected}")), "{said}");
@@ -220,7 +231,9 @@ mod tests {
         let state = State::<Note<NOT_WRITTEN>>::new();
         let mut batch = Batch::new(&state, Timestamp::now());
         let create = Operation::Create(serde_json::from_value(json!({"text": "t"})).unwrap());
-        let refused = batch.decide(create).map(|written| written.id);
+        let refused = batch
+            .decide(Author::Service, create)
+            .map(|written| written.id);
         let Err(WriteError::Unreadable(why)) = refused else {
             panic!("{refused:?}");
         };

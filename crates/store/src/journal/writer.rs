@@ -17,6 +17,7 @@ use common::{Model, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{
+    author::Author,
     batch::{Batch, Changes},
     bound,
     error::{CloseError, OpenError, WriteError},
@@ -59,10 +60,13 @@ const BYTES_PER_IDLE_SECOND: u64 = 10 * 1024 * 1024;
 
 /// A request to the writer.
 pub(crate) enum Message {
-    Write(Operation, oneshot::Sender<Answer>),
+    Write(Waiting),
     /// Folds the journal into `db.json` and ends the writer.
     Close(oneshot::Sender<()>),
 }
+
+/// A write that somebody waits for.
+pub(crate) type Waiting = (Author, Operation, oneshot::Sender<Answer>);
 
 /// What the writer's thread owns.
 pub(crate) struct Writer<M> {
@@ -156,7 +160,7 @@ impl<M: Model> Writer<M> {
             let mut operations = Vec::with_capacity(batch.len());
             for message in batch.drain(..) {
                 match message {
-                    Message::Write(operation, answer) => operations.push((operation, answer)),
+                    Message::Write(write) => operations.push(write),
                     Message::Close(answer) => closed = Some(answer),
                 }
             }
@@ -182,7 +186,7 @@ impl<M: Model> Writer<M> {
 
     /// Decides these writes, makes their changes durable, and answers them. They are
     /// split into several batches if they change more than [`BATCH_BYTES`].
-    pub fn write(&mut self, operations: Vec<(Operation, oneshot::Sender<Answer>)>) {
+    pub fn write(&mut self, operations: Vec<Waiting>) {
         let mut operations = operations.into_iter();
         while operations.len() > 0 {
             self.write_batch(&mut operations);
@@ -204,10 +208,7 @@ impl<M: Model> Writer<M> {
         self.fold_failure.is_some() && self.journal.bytes() > self.fold_bytes() + OVERDUE_BYTES
     }
 
-    fn write_batch(
-        &mut self,
-        operations: &mut impl Iterator<Item = (Operation, oneshot::Sender<Answer>)>,
-    ) {
+    fn write_batch(&mut self, operations: &mut impl Iterator<Item = Waiting>) {
         let mut outcomes = Vec::new();
         let overdue = self.is_overdue();
         if overdue {
@@ -216,11 +217,11 @@ impl<M: Model> Writer<M> {
         let state = self.shared.state();
         let mut batch = Batch::new(&state, Timestamp::now()).within(self.shared.bytes_max);
         while batch.bytes() < BATCH_BYTES
-            && let Some((operation, answer)) = operations.next()
+            && let Some((author, operation, answer)) = operations.next()
         {
             let decided = match self.shared.refusal.get() {
                 None if overdue => Err(WriteError::PutOff),
-                None => batch.decide(operation),
+                None => batch.decide(author, operation),
                 Some(_) => Err(WriteError::Refused),
             };
             outcomes.push((answer, decided));

@@ -3,4 +3,5 @@
 
 pub(crate) mod edit;
 pub(crate) mod merge;
+pub(crate) mod owner;
 pub(crate) mod times;

@@ -15,6 +15,7 @@ use steps::{Step, steps};
 use tokio::sync::oneshot;
 
 use crate::{
+    author::Author,
     error::WriteError,
     journal::{shared::Shared, writer::Writer},
     tests::{
@@ -194,7 +195,7 @@ impl Run {
         let (mut expected, mut operations, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for op in ops {
             let (answer, answered) = oneshot::channel();
-            operations.push((operation(op, after.last_id), answer));
+            operations.push((Author::Service, operation(op, after.last_id), answer));
             expected.push(after.apply(op));
             answers.push(answered);
         }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
+    author::Author,
     error::OpenError,
     journal::{
         file::{paths::journal_path, recovery::recover},
@@ -38,7 +39,7 @@ fn killed() -> (Simulated, Vec<String>) {
         Operation::Delete(2, Precondition::default()),
     ] {
         let (answer, mut answered) = oneshot::channel();
-        writer.write(vec![(operation, answer)]);
+        writer.write(vec![(Author::Service, operation, answer)]);
         assert!(answered.try_recv().unwrap().into_outcome().is_ok());
         states.push(users(&disk).unwrap());
     }
@@ -161,7 +162,10 @@ fn after_a_torn_batch_writing_goes_on() {
     assert_eq!(users(&disk).unwrap(), states[2]);
     let (answer, mut answered) = oneshot::channel();
     let delete = Operation::Delete(2, Precondition::default());
-    writer.as_mut().unwrap().write(vec![(delete, answer)]);
+    writer
+        .as_mut()
+        .unwrap()
+        .write(vec![(Author::Service, delete, answer)]);
     assert!(answered.try_recv().unwrap().into_outcome().is_ok());
     assert_eq!(users(&disk).unwrap(), states[3]);
 }
@@ -209,6 +213,7 @@ fn a_db_json_that_someone_else_changed_is_not_written() {
         let mut delete = |id| {
             let (answer, mut answered) = oneshot::channel();
             writer.write(vec![(
+                Author::Service,
                 Operation::Delete(id, Precondition::default()),
                 answer,
             )]);

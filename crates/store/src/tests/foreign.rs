@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::{
+    author::Author,
     error::WriteError,
     journal::{
         file::{paths::journal_path, recovery::recover},
@@ -29,7 +30,7 @@ fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
     let user = json!({"username": username, "name": "N", "bio": ""});
     let (answer, mut answered) = oneshot::channel();
     let operation = Operation::Create(serde_json::from_value(user).unwrap());
-    writer.write(vec![(operation, answer)]);
+    writer.write(vec![(Author::Service, operation, answer)]);
     answered.try_recv().unwrap().into_outcome().map(drop)
 }
 

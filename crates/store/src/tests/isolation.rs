@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use common::{Id, Post};
 use serde_json::json;
 
-use crate::{json::Object, query::Query, store::Store, tests::simulated::Simulated};
+use crate::{
+    author::Author, json::Object, query::Query, store::Store, tests::simulated::Simulated,
+};
 
 fn post(text: &str) -> Object {
     serde_json::from_value(json!({"thread": 1, "text": text, "user": 1})).unwrap()
@@ -28,7 +30,7 @@ async fn readers_see_a_write_once_it_is_durable_and_not_before() {
     disk.hold_syncs(true);
     let writing = tokio::spawn({
         let store = store.clone();
-        async move { store.create(post("a")).await }
+        async move { store.create(Author::Service, post("a")).await }
     });
     // Waits until the line is in the file and its sync is in progress.
     let journal = Path::new("/data/db.json.journal");
@@ -61,7 +63,11 @@ async fn writers_that_arrive_together_share_a_sync() {
     let mut writing = tokio::task::JoinSet::new();
     for number in 0..64 {
         let store = store.clone();
-        writing.spawn(async move { store.create(post(&number.to_string())).await });
+        writing.spawn(async move {
+            store
+                .create(Author::Service, post(&number.to_string()))
+                .await
+        });
     }
     // Every task runs and sends its write. The writer can finish none of them.
     tokio::task::yield_now().await;
@@ -80,7 +86,7 @@ async fn writers_that_arrive_together_share_a_sync() {
 async fn closing_waits_for_a_disk_that_hangs_and_lets_its_thread_go_on() {
     let disk = Simulated::new(0);
     let store = open(&disk);
-    let (id, record) = store.create(post("a")).await.unwrap();
+    let (id, record) = store.create(Author::Service, post("a")).await.unwrap();
     disk.hold_syncs(true);
     let closing = tokio::spawn({
         let store = store.clone();

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
+    author::Author,
     batch::Batch,
     error::WriteError,
     json::read,
@@ -316,7 +317,9 @@ fn after_the_last_id_no_record_is_created() {
     let state = State::<User>::new();
     let mut batch = Batch::new(&state, Timestamp::now());
     assert_eq!(
-        batch.decide(create("finn")).map(|written| written.id),
+        batch
+            .decide(Author::Service, create("finn"))
+            .map(|written| written.id),
         Ok(1)
     );
 }

@@ -34,6 +34,9 @@ fn help_explains_every_setting() {
         "MAX_COLLECTION_BYTES=",
         "[default: a sixth of the memory that the service may use]",
         "WRITE_TOKEN Token",
+        "--write-token-next-file <FILE>",
+        "WRITE_TOKEN_NEXT_FILE=",
+        "WRITE_TOKEN_NEXT The same for the second token",
         "--version",
     ] {
         assert!(words.contains(setting), "no {setting} in\n{help}");

@@ -7,6 +7,7 @@ mod api;
 mod bodies;
 mod conditions;
 mod durability;
+mod keys;
 mod memory;
 mod refusals;
 mod slow_readers;

@@ -1,0 +1,192 @@
+//! Who may write which record: plain functions of who writes, the record and the words.
+
+use common::{Id, Model, Owner};
+use serde_json::Value;
+
+use crate::{
+    author::{Author, NotAllowed},
+    json::Object,
+};
+
+/// Whether this author may create a record of these members.
+pub(crate) fn create<M: Model>(author: Author, members: &Object) -> Result<(), NotAllowed> {
+    match (author, M::OWNER) {
+        (Author::Service | Author::Moderator(_), _) => Ok(()),
+        (Author::User(_), Owner::Nobody | Owner::Itself) => Err(NotAllowed::Create),
+        (Author::User(user), Owner::Member(member)) => names_only(members, member, user),
+    }
+}
+
+/// Whether this author may replace or patch the record. `words` are the members that the client
+/// sent.
+pub(crate) fn edit<M: Model>(
+    author: Author,
+    record: &Object,
+    words: Option<&Object>,
+) -> Result<(), NotAllowed> {
+    let Author::User(user) = author else {
+        return Ok(());
+    };
+    if owner_of::<M>(record) != Some(user) {
+        return Err(NotAllowed::NotOwner);
+    }
+    match (M::OWNER, words) {
+        (Owner::Member(member), Some(words)) => names_only(words, member, user),
+        _ => Ok(()),
+    }
+}
+
+/// Whether this author may delete the record.
+pub(crate) fn delete<M: Model>(author: Author, record: &Object) -> Result<(), NotAllowed> {
+    edit::<M>(author, record, None)?;
+    match (author, M::OWNER) {
+        (Author::User(_), Owner::Itself) => Err(NotAllowed::Delete),
+        _ => Ok(()),
+    }
+}
+
+/// Names the owner of a new record where the client has not: the user who creates it.
+pub(crate) fn fill<M: Model>(author: Author, members: &mut Object) {
+    if let (Author::User(user) | Author::Moderator(user), Owner::Member(member)) =
+        (author, M::OWNER)
+        && !members.contains_key(member)
+    {
+        members.insert(member.to_owned(), user.into());
+    }
+}
+
+/// Keeps the owner of a record that is replaced where the client names none.
+pub(crate) fn keep<M: Model>(record: &Object, members: &mut Object) {
+    if let Owner::Member(member) = M::OWNER
+        && let Some(owner) = record.get(member)
+        && !members.contains_key(member)
+    {
+        members.insert(member.to_owned(), owner.clone());
+    }
+}
+
+/// Refuses words that name another owner than this user.
+fn names_only(words: &Object, member: &'static str, user: u64) -> Result<(), NotAllowed> {
+    match words.get(member) {
+        Some(named) if named.as_u64() != Some(user) => Err(NotAllowed::OtherOwner { member, user }),
+        _ => Ok(()),
+    }
+}
+
+fn owner_of<M: Model>(record: &Object) -> Option<u64> {
+    let name = match M::OWNER {
+        Owner::Nobody => return None,
+        Owner::Itself => "id",
+        Owner::Member(name) => name,
+    };
+    let owner = record.get(name).and_then(Value::as_u64)?;
+    Id::<()>::new(owner).ok().map(Id::get)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::{Post, Thread, User};
+    use serde_json::json;
+
+    use super::*;
+
+    const ME: Author = Author::User(3);
+    /// Those who may write everything.
+    const OTHERS: [Author; 2] = [Author::Service, Author::Moderator(3)];
+
+    fn object(value: Value) -> Object {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_user_creates_what_they_own_and_no_users() {
+        for (members, expected) in [
+            (json!({"title": "T"}), Ok(())),
+            (json!({"title": "T", "createdBy": 3}), Ok(())),
+            (json!({"createdBy": 4}), Err("createdBy")),
+            (json!({"createdBy": "3"}), Err("createdBy")),
+            (json!({"createdBy": null}), Err("createdBy")),
+        ] {
+            let members = object(members);
+            let expected = expected.map_err(|member| NotAllowed::OtherOwner { member, user: 3 });
+            assert_eq!(create::<Thread>(ME, &members), expected, "{members:?}");
+            for author in OTHERS {
+                assert_eq!(create::<Thread>(author, &members), Ok(()));
+                assert_eq!(create::<User>(author, &members), Ok(()));
+            }
+            assert_eq!(create::<User>(ME, &members), Err(NotAllowed::Create));
+        }
+    }
+
+    #[test]
+    fn a_user_edits_what_they_own_and_gives_it_to_nobody() {
+        let words = |value| Some(object(value));
+        let other = NotAllowed::OtherOwner {
+            member: "user",
+            user: 3,
+        };
+        for (owner, words, expected) in [
+            (3, words(json!({"text": "T"})), Ok(())),
+            (3, words(json!({"user": 3})), Ok(())),
+            (3, words(json!({"user": 4})), Err(other)),
+            (3, words(json!({"user": null})), Err(other)),
+            (3, None, Ok(())),
+            (4, words(json!({"text": "T"})), Err(NotAllowed::NotOwner)),
+            (4, words(json!({"user": 3})), Err(NotAllowed::NotOwner)),
+            (4, None, Err(NotAllowed::NotOwner)),
+        ] {
+            let post = object(json!({"id": 9, "thread": 3, "text": "t", "user": owner}));
+            assert_eq!(edit::<Post>(ME, &post, words.as_ref()), expected);
+            let deleted = if owner == 3 {
+                Ok(())
+            } else {
+                Err(NotAllowed::NotOwner)
+            };
+            assert_eq!(delete::<Post>(ME, &post), deleted);
+            for author in OTHERS {
+                assert_eq!(edit::<Post>(author, &post, words.as_ref()), Ok(()));
+                assert_eq!(delete::<Post>(author, &post), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_user_edits_their_own_record_and_deletes_none() {
+        for (id, edits, deletes) in [
+            (3, Ok(()), Err(NotAllowed::Delete)),
+            (4, Err(NotAllowed::NotOwner), Err(NotAllowed::NotOwner)),
+        ] {
+            let user = object(json!({"id": id, "username": "finn"}));
+            assert_eq!(
+                edit::<User>(ME, &user, Some(&object(json!({"id": 3})))),
+                edits
+            );
+            assert_eq!(delete::<User>(ME, &user), deletes);
+        }
+    }
+
+    #[test]
+    fn an_owner_who_is_not_named_is_the_author_or_stays() {
+        let named = json!({"title": "T", "createdBy": 5});
+        for (author, members, owner) in [
+            (ME, json!({"title": "T"}), json!(3)),
+            (Author::Moderator(4), json!({"title": "T"}), json!(4)),
+            (Author::Moderator(4), named.clone(), json!(5)),
+            (Author::Service, named.clone(), json!(5)),
+            (Author::Service, json!({"title": "T"}), json!(null)),
+        ] {
+            let mut members = object(members);
+            fill::<Thread>(author, &mut members);
+            let found = members.get("createdBy").unwrap_or(&Value::Null);
+            assert_eq!(*found, owner, "{author:?}");
+        }
+        let mut user = object(json!({"username": "finn"}));
+        fill::<User>(ME, &mut user);
+        assert_eq!(user.len(), 1);
+        for (members, owner) in [(json!({"title": "U"}), 5), (json!({"createdBy": 6}), 6)] {
+            let mut members = object(members);
+            keep::<Thread>(&object(named.clone()), &mut members);
+            assert_eq!(members["createdBy"], owner);
+        }
+    }
+}
