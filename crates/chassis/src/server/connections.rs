@@ -265,8 +265,8 @@ impl Connections {
     }
 
     /// Closes connections that wait for their clients, until the others together do not buffer too
-    /// much.
-    pub fn shed(&self, now: Instant) {
+    /// much. Returns whether any connection is being closed: its memory is freed a moment later.
+    pub fn shed(&self, now: Instant) -> bool {
         let Buffered { bytes, leaving } = &*self.buffered;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         while bytes.load(Relaxed) >= BUFFERED_BYTES_MAX + leaving.load(Relaxed) {
@@ -279,7 +279,7 @@ impl Connections {
             let heavy = open.iter();
             let heavy = heavy.filter_map(|(number, activity)| Some((weight(activity)?, *number)));
             let Some((_, number)) = heavy.max() else {
-                return;
+                break;
             };
             if let Some(activity) = open.remove(&number) {
                 leaving.fetch_add(activity.buffered.load(Relaxed), Relaxed);
@@ -287,6 +287,7 @@ impl Connections {
                 activity.close();
             }
         }
+        leaving.load(Relaxed) > 0
     }
 
     /// Closes one connection, if one is idle or slow.

@@ -4,6 +4,7 @@ pub(crate) mod connections;
 pub(crate) mod descriptors;
 pub(crate) mod head;
 pub(crate) mod reader;
+pub(crate) mod repeats;
 pub(crate) mod rest;
 pub(crate) mod socket;
 
@@ -38,6 +39,7 @@ use crate::{
     server::{
         connections::{Activity, Admitted, Connections},
         head::CheckHead,
+        repeats::Repeats,
         rest::{RequestBody, Rests},
         socket::Socket,
     },
@@ -87,10 +89,11 @@ pub(crate) async fn serve<S, R>(
     let mut stopping = pin!(lifecycle.reached(Phase::Stopping));
     let mut sweep = interval(SWEEP_INTERVAL);
     let mut numbers = 0..;
+    let (mut failures, mut refusals) = (Repeats::default(), Repeats::default());
     let refused = Arc::new(Semaphore::new(REFUSED_MAX));
     loop {
         let (stream, peer) = tokio::select! {
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&listener, &connections, &mut failures) => accepted,
             () = &mut stopping => break,
             _ = sweep.tick() => {
                 connections.close_idle(Instant::now(), limits.head_timeout);
@@ -108,7 +111,9 @@ pub(crate) async fn serve<S, R>(
             let task = tasks.spawn(connection(http.clone(), stream, service, admitted));
             activity.runs_as(task);
         } else {
-            tracing::warn!(%peer, "no room for another connection");
+            if let Some(connections) = refusals.count(now) {
+                tracing::warn!(%peer, connections, "no room for another connection");
+            }
             tasks.spawn(refuse(stream, Arc::clone(&refused)));
         }
     }
@@ -138,8 +143,12 @@ async fn finish(connections: &Connections, tasks: &mut JoinSet<()>) {
 }
 
 /// Accepts the next connection. When the system refuses, mostly for lack of descriptors, this
-/// closes another connection.
-async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
+/// closes another connection and tries again.
+async fn accept(
+    listener: &TcpListener,
+    connections: &Connections,
+    failures: &mut Repeats,
+) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -150,8 +159,11 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
             // The client left before it was accepted.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                connections.make_room(Instant::now());
+                let now = Instant::now();
+                if let Some(failures) = failures.count(now) {
+                    tracing::warn!(%error, failures, "cannot accept a connection");
+                }
+                connections.make_room(now);
                 sleep(Duration::from_millis(10)).await;
             }
         }

@@ -184,10 +184,14 @@ impl Socket {
             if given > 0 {
                 return Poll::Ready(Ok(given));
             }
-            if self.reader.buffered() >= OWN_BYTES && self.connections.full() {
-                self.connections.shed(Instant::now());
+            // A body is read all the same: hyper gets it at once.
+            if body == 0 && self.reader.buffered() > OWN_BYTES && self.connections.full() {
                 // Connections that are being closed free their memory before the next attempt.
-                cx.waker().wake_by_ref();
+                // If there are none, a request of this connection is being answered, since it
+                // would be closed otherwise. hyper reads again after the answer.
+                if self.connections.shed(Instant::now()) {
+                    cx.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
             let mut read = [MaybeUninit::uninit(); READ_BYTES_MAX];

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use testkit::{Binary, Connection, Request, Task, eventually};
 
 use crate::{TOKEN, allow_descriptors, polite, with_list};
@@ -24,6 +25,24 @@ fn with_fewer_descriptors_than_connections_the_idle_ones_make_room_too() {
     let asked = polite::ask_until(task.addr(), |met| met.answers.len() == 200);
     assert!(asked.turned_away <= 1, "{asked:?}");
     drop(idle);
+}
+
+#[test]
+fn while_none_can_be_accepted_the_log_stays_short() {
+    let task = limited("-n 100").db(r#"{"users":[]}"#).start();
+    let none = Rlimit {
+        current: Some(3),
+        maximum: Some(100),
+    };
+    let pid = Pid::from_raw(task.id().try_into().unwrap());
+    prlimit(pid, Resource::Nofile, none).unwrap();
+    let waiting = Connection::open(task.addr()).unwrap();
+    let many = |line: &serde_json::Value| {
+        let failures = line["failures"].as_u64();
+        line["message"] == "cannot accept a connection" && failures.is_some_and(|many| many > 1)
+    };
+    task.logged_where("several failures in one line", many);
+    drop(waiting);
 }
 
 #[test]

@@ -1,9 +1,15 @@
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    task::Wake,
+};
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
 use super::*;
+use crate::server::connections::Place;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
@@ -70,6 +76,68 @@ async fn what_is_held_back_is_bounded_and_goes_first() {
     ended.unwrap();
     assert!(all.starts_with(b"firstx") && all.ends_with(b"xlast"));
     assert_eq!(all.len(), large.len() + 9);
+}
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// What reading a few bytes comes to, and how often the task is woken at once.
+fn poll_read(socket: &mut Socket) -> (Poll<usize>, usize) {
+    let wakes = Arc::new(Wakes::default());
+    let task = Arc::clone(&wakes).into();
+    let mut bytes = [0; 8];
+    let mut buf = ReadBuf::new(&mut bytes);
+    let read = Pin::new(socket).poll_read(&mut Context::from_waker(&task), &mut buf);
+    let read = read.map(|read| read.map(|()| buf.filled().len()).unwrap());
+    (read, wakes.0.load(Relaxed))
+}
+
+/// Another connection that holds all that there is, and whose request is being answered.
+fn fill(connections: &Connections) -> Place {
+    let place = connections.admit(0, Instant::now()).unwrap();
+    place.activity.request_began();
+    connections.buffer(&place.activity, 64 * 1024 * 1024);
+    place
+}
+
+#[tokio::test]
+async fn while_all_is_full_and_nothing_can_be_closed_a_socket_does_not_spin() {
+    let (mut socket, mut client) = pair().await;
+    let part = [b"GET / HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; OWN_BYTES]].concat();
+    client.write_all(&part).await.unwrap();
+    nothing_to_read(&mut socket).await;
+    assert!(socket.reader.buffered() > OWN_BYTES);
+    let place = fill(&socket.connections);
+    socket.activity.request_began();
+    assert_eq!(poll_read(&mut socket), (Poll::Pending, 0));
+    // When the other connection can be closed, its memory is free a moment later.
+    place.activity.request_ended(Instant::now());
+    assert_eq!(poll_read(&mut socket), (Poll::Pending, 1));
+}
+
+#[tokio::test]
+async fn while_all_is_full_bodies_are_read() {
+    let (mut socket, mut client) = pair().await;
+    // Arrives behind a part of a head, so that hyper's buffer grows.
+    let heads = REQUEST.repeat(2 * READ_BYTES_MAX / REQUEST.len());
+    client.write_all(&heads[..1]).await.unwrap();
+    nothing_to_read(&mut socket).await;
+    client.write_all(&heads[1..]).await.unwrap();
+    socket.read_exact(&mut vec![0; heads.len()]).await.unwrap();
+    assert!(!socket.reader.waits() && socket.reader.buffered() > OWN_BYTES);
+    let _place = fill(&socket.connections);
+    socket.activity.request_began();
+    client.write_all(b"{}").await.unwrap();
+    socket.activity.set_body(2);
+    socket.stream.readable().await.unwrap();
+    assert_eq!(poll_read(&mut socket), (Poll::Ready(2), 0));
 }
 
 /// A connection with small buffers: the server's end, and the client's.
