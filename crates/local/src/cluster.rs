@@ -23,6 +23,7 @@ use crate::control::status::{self, ClusterStatus};
 use crate::ecs::scheduler::{Order, Outcome, Scheduler};
 use crate::ecs::task::TaskDefinition;
 use crate::event::Events;
+use crate::issuer::Issuer;
 use crate::signals::Signals;
 use crate::{
     alb::proxy::server,
@@ -80,6 +81,8 @@ struct Cluster {
     services: Vec<(String, mpsc::Sender<Order>)>,
     schedulers: JoinSet<()>,
     tokens: Vec<(String, String)>,
+    /// Signs user tokens, if the cluster is writable.
+    issuer: Option<Issuer>,
     serving: JoinSet<()>,
     stop_serving: CancellationToken,
     /// Becomes true when the table is printed. Before that, only warnings and failures are printed.
@@ -99,6 +102,8 @@ impl Cluster {
         let mut programs = program::find(&names, &root, args.bin_dir.as_deref()).await?;
 
         let front_door = FrontDoor::open(args.listener.host, args.listener.port).await?;
+        let issuer = args.writable.then(|| Issuer::start(&root, &names));
+        let issuer = issuer.transpose()?;
         let control = Control::bind(&socket(args.control.socket, &root)).await?;
         let table_shown = Arc::new(AtomicBool::new(false));
         let events = events.quiet_until(Arc::clone(&table_shown));
@@ -111,12 +116,15 @@ impl Cluster {
                 definition.health_check.clone(),
                 definition.deregistration_delay,
             ));
-            let (db, write_token) = if args.writable {
-                let token = data::token()?;
-                tokens.push((name.clone(), token.clone()));
-                (data::writable(&root, &name)?, Some(token))
+            let (db, environment) = if let Some(issuer) = &issuer {
+                let db = data::writable(&root, &name)?;
+                let (token, file) = data::write_token(&root, &name)?;
+                tokens.push((name.clone(), token));
+                let write_token = ("WRITE_TOKEN_FILE", file.into());
+                let environment = issuer.environment(&name).into_iter();
+                (db, environment.chain([write_token]).collect())
             } else {
-                (data::seed(&root, &name), None)
+                (data::seed(&root, &name), Vec::new())
             };
             let program = programs
                 .remove(&name)
@@ -124,7 +132,8 @@ impl Cluster {
             let task = TaskDefinition {
                 program,
                 db,
-                write_token,
+                writable: args.writable,
+                environment,
             };
             let (orders, inbox) = mpsc::channel(16);
             let desired = definition.desired_count as usize;
@@ -155,6 +164,7 @@ impl Cluster {
             services,
             schedulers,
             tokens,
+            issuer,
             serving: JoinSet::new(),
             stop_serving: CancellationToken::new(),
             table_shown,
@@ -223,6 +233,15 @@ impl Cluster {
                 let status = Box::new(self.status().await);
                 return waits(outcome, Some(Ok(Success::Status(status))));
             }
+            Request::Token(subject) => {
+                let token = match &self.issuer {
+                    Some(issuer) => issuer.token(subject).map_err(|error| format!("{error:#}")),
+                    None => {
+                        Err("this cluster only reads: start it with --writable to write".to_owned())
+                    }
+                };
+                return waits(outcome, Some(token.map(Success::Done)));
+            }
             Request::Restart(name) => (name, Order::Restart(reply)),
             Request::Scale(name, desired) => (name, Order::Scale(desired, reply)),
         };
@@ -262,7 +281,14 @@ impl Cluster {
                 variable(name)
             )
         });
-        let lines: String = note.chain(tokens).chain(write).collect();
+        let people = self.issuer.iter().map(|_| {
+            let token = format!("{} token", program::command_line());
+            format!(
+                "export USER_TOKEN=$({token} --user 1)\n\
+                 export MODERATOR_TOKEN=$({token} --user 2 --moderator)\n"
+            )
+        });
+        let lines: String = note.chain(tokens).chain(people).chain(write).collect();
         if lines.is_empty() {
             lines
         } else {

@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
 
 use crate::alb::wire::connections::CONNECTIONS_MAX;
 
@@ -33,13 +35,13 @@ pub struct ClusterArgs {
     /// Run N tasks of a service instead of what its topology file says; may be repeated
     #[arg(long, value_name = "NAME=N", value_parser = parse_count)]
     pub count: Vec<(String, usize)>,
-    /// One task a service, with a token to write to a copy of its db.json under data/
+    /// One task a service, which writes to a copy of its db.json under data/
     #[arg(long)]
     pub writable: bool,
     /// Where the services' programs are [default: built by cargo, or beside this program]
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
-    /// The socket that `restart`, `scale` and `status` use.
+    /// The socket that `restart`, `scale`, `status` and `token` use.
     #[command(flatten)]
     pub control: ControlArgs,
 }
@@ -99,6 +101,21 @@ pub enum Command {
         #[command(flatten)]
         control: ControlArgs,
     },
+    /// Print a token with which a user may write, signed by the running cluster
+    Token {
+        /// The id of the user
+        #[arg(long, value_name = "ID", value_parser = clap::value_parser!(u64).range(1..=9_007_199_254_740_991))]
+        user: u64,
+        /// The user may change and delete what others wrote
+        #[arg(long)]
+        moderator: bool,
+        /// How long the token is valid, such as 15m
+        #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = parse_lifetime)]
+        lifetime: Duration,
+        /// How to reach the cluster.
+        #[command(flatten)]
+        control: ControlArgs,
+    },
     /// Run the load balancer alone, before targets that something else starts
     Alb {
         /// A target of a service, by address or name; every address of a name is one target
@@ -124,6 +141,14 @@ fn parse_count(text: &str) -> Result<(String, usize), String> {
     let number =
         number.ok_or_else(|| format!("expected a number from 0 to 1000, found {count:?}"))?;
     Ok((name.to_owned(), number))
+}
+
+fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime: Option<SignedDuration> = text.parse().ok();
+    lifetime
+        .and_then(|lifetime| Duration::try_from(lifetime).ok())
+        .filter(|lifetime| !lifetime.is_zero())
+        .ok_or_else(|| format!("expected a duration such as 15m or 1h, found {text:?}"))
 }
 
 fn parse_target(text: &str) -> Result<(String, String), String> {
@@ -167,6 +192,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         <Config as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn lifetimes_are_read() {
+        assert_eq!(parse_lifetime("15m"), Ok(Duration::from_mins(15)));
+        assert!(parse_lifetime("0s").is_err() && parse_lifetime("-1h").is_err());
+        assert!(parse_lifetime("1 month").is_err() && parse_lifetime("").is_err());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod ecs;
 pub mod event;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub mod issuer;
 pub mod signals;
 pub mod standalone;
 pub mod terminal;

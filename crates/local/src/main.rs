@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use local::config::{self, Command, Config, ControlArgs};
-use local::control::commands::{self, Request, Success};
+use local::control::commands::{self, Request, Subject, Success};
 use local::event::Events;
 use local::terminal::printer::Printer;
 use local::{cluster, ecs::program, standalone, terminal::table};
@@ -49,6 +49,19 @@ fn run(config: Config) -> Result<()> {
                     count: (name, desired),
                     control,
                 }) => ask(control, Request::Scale(name, desired), print).await,
+                Some(Command::Token {
+                    user,
+                    moderator,
+                    lifetime,
+                    control,
+                }) => {
+                    let subject = Subject {
+                        user,
+                        moderator,
+                        lifetime,
+                    };
+                    ask(control, Request::Token(subject), print).await
+                }
                 Some(Command::Status { control }) => ask(control, Request::Status, print).await,
             }
         });

@@ -65,7 +65,7 @@ async fn main() -> Result<()> {
     let state = Arc::new(State {
         ready: AtomicU16::new(u16::try_from(script["ready"].as_u64().unwrap_or(200))?),
         in_flight: AtomicUsize::new(0),
-        writable: std::env::var_os("WRITE_TOKEN").is_some(),
+        writable: std::env::var_os("WRITE_TOKEN_FILE").is_some(),
     });
     loop {
         tokio::select! {

@@ -2,7 +2,9 @@
 //! both a line of JSON.
 
 use std::collections::VecDeque;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::control::status::ClusterStatus;
 
-/// A request from `local restart`, `local scale` or `local status`.
+/// A request from `local restart`, `local scale`, `local status` or `local token`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Request {
@@ -25,6 +27,19 @@ pub enum Request {
     Scale(String, usize),
     /// Describe the cluster.
     Status,
+    /// Sign a token.
+    Token(Subject),
+}
+
+/// Who a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The id of the user.
+    pub user: u64,
+    /// Whether the user may moderate.
+    pub moderator: bool,
+    /// How long the token is valid.
+    pub lifetime: Duration,
 }
 
 /// The cluster's answer. An error is a message for a person.
@@ -34,7 +49,7 @@ pub type Answer = Result<Success, String>;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Success {
-    /// What was done.
+    /// What was done, or the token.
     Done(String),
     /// The state of the cluster.
     Status(Box<ClusterStatus>),
@@ -69,7 +84,7 @@ impl Control {
             );
         }
         // A cluster that was killed could not remove its socket.
-        match std::fs::remove_file(path) {
+        match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(error)
                     .with_context(|| format!("cannot replace the socket {}", path.display()));
@@ -77,7 +92,7 @@ impl Control {
             _ => {}
         }
         if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)
+            fs::create_dir_all(directory)
                 .with_context(|| format!("cannot make {} for the socket", directory.display()))?;
         }
         let listener = UnixListener::bind(path).with_context(|| {
@@ -86,6 +101,9 @@ impl Control {
                 path.display()
             )
         })?;
+        // Whoever can connect can write as every user.
+        fs::set_permissions(path, Permissions::from_mode(0o600))
+            .with_context(|| format!("cannot restrict the socket {}", path.display()))?;
         Ok(Self {
             listener,
             path: path.to_owned(),
@@ -130,7 +148,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         // If it cannot be removed, the next cluster replaces it.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The data of a service: the `db.json` in the repository, or a writable copy of it.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -30,6 +32,33 @@ pub fn writable(root: &Path, service: &str) -> Result<PathBuf> {
     Ok(db)
 }
 
+/// Makes a new write token for a service, in a file beside its writable data. Only this user can read
+/// the file, unlike the environment of a task.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_token(root: &Path, service: &str) -> Result<(String, PathBuf)> {
+    let token = token()?;
+    let file = root.join("data").join(service).join("write-token");
+    let fresh = file.with_extension("new");
+    let written = || {
+        // A file that is left over could be readable by others.
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&fresh)?
+            .write_all(token.as_bytes())?;
+        fs::rename(&fresh, &file)
+    };
+    written().with_context(|| format!("cannot write the token to {}", file.display()))?;
+    Ok((token, file))
+}
+
 /// A random token: 128 bits as hexadecimal digits.
 ///
 /// # Errors
@@ -42,6 +71,8 @@ pub fn token() -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -57,6 +88,17 @@ mod tests {
         fs::write(&db, "changed").unwrap();
         assert_eq!(writable(root.path(), "users").unwrap(), db);
         assert_eq!(fs::read_to_string(&db).unwrap(), "changed");
+    }
+
+    #[test]
+    fn only_this_user_can_read_a_token() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("data/users");
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("write-token"), "readable").unwrap();
+        let (token, file) = write_token(root.path(), "users").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), token);
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]

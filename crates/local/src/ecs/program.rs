@@ -41,6 +41,17 @@ pub async fn find(
     services.iter().map(find).collect()
 }
 
+/// How a person starts this program.
+#[must_use]
+pub fn command_line() -> String {
+    match std::env::var_os("CARGO") {
+        Some(_) => "cargo run -q --".to_owned(),
+        None => std::env::args()
+            .next()
+            .unwrap_or_else(|| "local".to_owned()),
+    }
+}
+
 /// What cargo says about something it has built.
 #[derive(Deserialize)]
 struct Message {

@@ -76,9 +76,10 @@ impl Scheduler {
         events: Events,
         mut orders: mpsc::Receiver<Order>,
     ) {
-        let replacement = match definition.write_token {
-            Some(_) => Replacement::StopThenStart,
-            None => Replacement::StartThenStop,
+        let replacement = if definition.writable {
+            Replacement::StopThenStart
+        } else {
+            Replacement::StartThenStop
         };
         let (news, mut inbox) = mpsc::unbounded_channel();
         let mut this = Self {

@@ -1,5 +1,6 @@
 //! A task: one process of a service.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -35,8 +36,10 @@ pub struct TaskDefinition {
     pub program: PathBuf,
     /// Its data.
     pub db: PathBuf,
-    /// The token with which the service accepts writes; without one it is read-only.
-    pub write_token: Option<String>,
+    /// Whether it writes to its data, which only one task at a time can.
+    pub writable: bool,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, OsString)>,
 }
 
 /// What happens to a task, in this order.
@@ -103,14 +106,12 @@ impl Task {
             .arg(&definition.db)
             .env_clear()
             .envs(environment)
+            .envs(definition.environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        if let Some(token) = &definition.write_token {
-            command.env("WRITE_TOKEN", token);
-        }
         let mut child = command
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", definition.program.display()))?;

@@ -74,7 +74,10 @@ async fn tokens(cluster: &Cluster, writable: bool) -> BTreeMap<String, String> {
         let lines = cluster.output();
         let tokens = lines.iter().filter_map(|line| {
             let (name, token) = line.strip_prefix("export ")?.split_once("_TOKEN=")?;
-            Some((name.to_lowercase(), token.to_owned()))
+            let name = name.to_lowercase();
+            SERVICES
+                .contains(&name.as_str())
+                .then(|| (name, token.to_owned()))
         });
         tokens.collect::<BTreeMap<_, _>>()
     };

@@ -12,6 +12,7 @@ mod control;
 mod ends;
 mod faults;
 mod memory;
+mod people;
 mod refusals;
 mod services;
 mod view;
