@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::server::connections::Place;
+use crate::server::connections::Admitted;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
@@ -100,7 +100,7 @@ fn poll_read(socket: &mut Socket) -> (Poll<usize>, usize) {
 }
 
 /// Another connection that holds all that there is, and whose request is being answered.
-fn fill(connections: &Connections) -> Place {
+fn fill(connections: &Connections) -> Admitted {
     let place = connections.admit(0, Instant::now()).unwrap();
     place.activity.request_began();
     connections.buffer(&place.activity, 64 * 1024 * 1024);
