@@ -66,10 +66,16 @@ impl ProblemDetails {
         .with_header(header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// The service cannot answer now but may soon.
+    /// The service cannot answer now but may in a second.
     pub fn unavailable(detail: &'static str) -> Self {
         Self::new(Problem::Unavailable, detail)
             .with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// The service cannot answer before somebody has restarted it, for which a minute is short.
+    pub fn unavailable_until_restart(detail: &'static str) -> Self {
+        Self::new(Problem::Unavailable, detail)
+            .with_header(header::RETRY_AFTER, HeaderValue::from_static("60"))
     }
 
     /// A fault of the server. The client does not learn what happened: the log says it.

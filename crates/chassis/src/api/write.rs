@@ -149,13 +149,13 @@ fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
         (WriteError::PutOff, _) => {
             ProblemDetails::unavailable("the store cannot write now; try again")
         }
-        (WriteError::InDoubt, _) => ProblemDetails::unavailable(
-            "the disk failed: this write may have happened all the same; the store takes no \
-             other until it is started again",
+        (WriteError::InDoubt, _) => ProblemDetails::unavailable_until_restart(
+            "the disk failed: this write may have happened all the same; no other is taken until \
+             the service is restarted; its log says why",
         ),
-        (WriteError::Refused, _) => {
-            ProblemDetails::unavailable("the store refuses writes until it is started again")
-        }
+        (WriteError::Refused, _) => ProblemDetails::unavailable_until_restart(
+            "no write is taken until the service is restarted; its log says why",
+        ),
         (error, _) => {
             tracing::error!(%error, "a write failed");
             ProblemDetails::internal()

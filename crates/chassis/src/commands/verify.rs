@@ -1,16 +1,27 @@
 //! Says what a collection's files hold.
 
 use common::Model;
+use store::OpenError;
 
-use crate::config::Config;
+use crate::{config::Config, identity::caller::Identity};
 
-/// Reads `db.json` and its journal, says what they hold, and changes nothing.
+/// Reads `db.json` and its journal, says what they hold, and changes nothing. Like a start, it
+/// accepts that there is no file if somebody may write.
 ///
 /// # Errors
 /// What is wrong with them, as the service would say at its start.
 pub(crate) fn verify<M: Model>(config: &Config) -> anyhow::Result<()> {
-    let found = store::verify::<M>(&config.db, config.collection_bytes_max())?;
     let path = config.db.display();
+    let found = match store::verify::<M>(&config.db, config.collection_bytes_max()) {
+        Err(OpenError::Missing { .. }) if Identity::configured(config)?.knows_writers() => {
+            println!(
+                "{path} does not exist: a start with this write token begins with no {}",
+                M::COLLECTION
+            );
+            return Ok(());
+        }
+        found => found?,
+    };
     println!(
         "{path}: {} {}, the last id given is {}",
         found.records_in_file,

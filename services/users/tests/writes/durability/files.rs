@@ -109,7 +109,16 @@ fn a_hand_edit_is_never_overwritten() {
     assert_eq!(create(&task, "finn").status, 201);
     let edited = r#"{"users":[{"id":5,"username":"by-hand","name":"H","bio":""}]}"#;
     fs::write(binary.db_path(), edited).unwrap();
-    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
+    let refused = create(&task, "jake");
+    assert_eq!(problem(&refused).0, "unavailable");
+    // Waiting does not help.
+    assert_eq!(refused.header("retry-after"), "60");
+    assert!(
+        refused.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("restarted")
+    );
     assert_eq!(usernames(&task), ["finn"]);
     let health = task.get("/health/ready").json();
     assert_eq!(health["writes"], "refused");
@@ -155,6 +164,43 @@ fn a_restored_backup_beside_a_journal_is_refused() {
         binary.run().stderr.contains("is not the file that"),
         "a lost db.json is not an empty one"
     );
+}
+
+#[test]
+fn without_a_file_verify_says_what_the_start_does() {
+    let (reader, writer) = (Binary::new(env!("CARGO_BIN_EXE_users")), writable());
+    let verify = |binary: &Binary| binary.clone().arg("verify").run();
+    for refused in [reader.run(), verify(&reader)] {
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(
+            refused.stderr.contains("db.json does not exist"),
+            "{}",
+            refused.stderr
+        );
+    }
+    let sound = verify(&writer);
+    assert!(sound.status.success(), "{}", sound.stderr);
+    let said = sound.stdout.join("\n");
+    assert!(
+        said.contains("db.json does not exist: a start with this write token begins with no users"),
+        "{said}"
+    );
+    assert!(!writer.db_path().exists());
+    let task = writer.start();
+    assert!(usernames(&task).is_empty());
+    assert_eq!(create(&task, "finn").status, 201);
+    task.signal(Signal::KILL);
+    drop(task.wait());
+    // A journal without its file is something else.
+    fs::remove_file(writer.db_path()).unwrap();
+    for refused in [writer.run(), verify(&writer)] {
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(
+            refused.stderr.contains("is not the file that"),
+            "{}",
+            refused.stderr
+        );
+    }
 }
 
 #[test]
