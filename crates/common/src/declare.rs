@@ -1,31 +1,33 @@
-//! One declaration of a model, from which everything that is known of its members follows.
+//! The macro that declares a model and its members in one place.
 
-/// Declares a model: the record as it is read, and [`Model`](crate::Model).
+/// Declares a model: the struct that a record is read into, and its [`Model`](crate::Model)
+/// implementation.
 ///
-/// Each member stands on one line: its name, its type, an example, and how lists are filtered by it
-/// if they are (`index` for an id, `unique` for a text that no two records share). Its name in JSON
-/// follows `as` where it is not the field's. `owner` marks the member that holds the id of the user
-/// who owns the record. On the line of `id` it says that a record is its own owner.
+/// Each line declares a member: the name, the type and an example. `index` (for an id) or
+/// `unique` (for a text that no two records share) means that lists can be filtered by the
+/// member. `as` gives the name in JSON if it differs from the field's name. `owner` marks the
+/// member that holds the id of the user who owns the record; on the line of `id` it means that
+/// each record is a user and owns itself.
 macro_rules! model {
     (
-        $(#[$about:meta])*
+        $(#[$doc:meta])*
         $model:ident in $collection:literal, one $singular:literal {
-            $(#[$about_id:meta])*
+            $(#[$id_doc:meta])*
             id: $id:ty $(, $mark_of_id:ident)?;
             $(
-                $(#[$about_member:meta])*
+                $(#[$member_doc:meta])*
                 $member:ident $(as $name:tt)?: $type:ty, example $example:expr $(, $mark:ident)*;
             )*
         }
     ) => {
-        $(#[$about])*
+        $(#[$doc])*
         #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
         pub struct $model {
-            $(#[$about_id])*
+            $(#[$id_doc])*
             #[schema(inline, required, nullable = false)]
             pub id: $id,
             $(
-                $(#[$about_member])*
+                $(#[$member_doc])*
                 #[schema(inline)]
                 $(#[serde(rename = $name)])?
                 pub $member: $type,

@@ -13,8 +13,8 @@ use crate::MemberValue;
 
 /// The id of a record of `M`: an integer from 1 to [`Id::MAX`], given by the server.
 ///
-/// On the wire a JSON number, in a path `[1-9][0-9]*`. Two models' ids do not
-/// mix: an `Id<User>` is not an `Id<Thread>`.
+/// In JSON it is a number, in a path `[1-9][0-9]*`. Ids of different models are different
+/// types: an `Id<User>` is not an `Id<Thread>`.
 pub struct Id<M> {
     value: u64,
     model: PhantomData<fn() -> M>,
@@ -26,13 +26,13 @@ pub struct Id<M> {
 pub struct InvalidId;
 
 impl<M> Id<M> {
-    /// 2^53 − 1, the largest integer that every JSON reader holds exactly (RFC 8259 §6).
+    /// 2^53 − 1. All JSON readers represent integers up to this one exactly (RFC 8259 §6).
     pub const MAX: u64 = (1 << 53) - 1;
 
     /// The id with this value.
     ///
     /// # Errors
-    /// 0 and everything above [`Id::MAX`] is no id.
+    /// When the value is 0 or above [`Id::MAX`].
     pub const fn new(value: u64) -> Result<Self, InvalidId> {
         if value == 0 || value > Self::MAX {
             return Err(InvalidId);
@@ -109,7 +109,7 @@ impl<M> PartialSchema for Id<M> {
 
 impl<M> ToSchema for Id<M> {}
 
-// Written out because `derive` would ask the same of `M`, which an id never holds.
+// Written by hand, because `derive` would require these traits of `M`, too.
 impl<M> Clone for Id<M> {
     fn clone(&self) -> Self {
         *self

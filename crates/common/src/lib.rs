@@ -1,7 +1,7 @@
-//! The forum's models, the rules their members obey, and the closed list of
-//! problems that a client can be told about.
+//! The forum's models, the rules for their members, and the closed list of problems that a
+//! client can be told about.
 //!
-//! Plain data: nothing here opens a socket or a file, and nothing knows HTTP.
+//! This crate is plain data: it opens no sockets or files, and knows nothing of HTTP.
 
 mod declare;
 mod id;

@@ -1,12 +1,12 @@
-//! What members of records may hold.
+//! The types of members.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What a member may hold.
+/// The type of a member.
 pub trait MemberValue: DeserializeOwned {
-    /// Checks a value that a client wrote. May ask more than reading does, which has to read what
-    /// was stored before a rule was made.
+    /// Checks a value that a client wrote. This may be stricter than reading, since records
+    /// that are older than a rule must still be readable.
     ///
     /// # Errors
     /// What was expected.
@@ -15,7 +15,10 @@ pub trait MemberValue: DeserializeOwned {
     }
 }
 
-/// `value` as a `T`; otherwise what was expected.
+/// Reads `value` as a `T`.
+///
+/// # Errors
+/// What was expected.
 pub(crate) fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
     T::deserialize(value).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! What the store and the services need to know of a class of object.
+//! The trait of models, their members and indexes.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -8,50 +8,54 @@ use crate::Id;
 
 /// A class of object: one collection, one service. Declared by `model!`.
 pub trait Model: DeserializeOwned + ToSchema + Send + Sync + Sized + 'static {
-    /// Key of the collection in `db.json`, last segment of its route, name of its service.
+    /// The name of the collection. It is also its key in `db.json`, the last segment of its
+    /// route, and the name of its service.
     const COLLECTION: &'static str;
 
-    /// One of the collection, for messages and documentation: `user`.
+    /// The name of one record, such as `user`, for messages and documentation.
     const SINGULAR: &'static str;
 
-    /// Members a client writes, in the order in which records hold them. All are required.
+    /// The members that clients write, in the order in which records have them. All are
+    /// required.
     const MEMBERS: &'static [Member<Self>];
 
-    /// Whose a record is.
+    /// Who owns the records.
     const OWNER: Owner = Owner::Nobody;
 
-    /// The record's id; `None` only where a file may leave the numbering to the server.
+    /// The record's id. It can be `None` only in a model whose records may have no ids in a
+    /// file: the server then numbers them.
     fn id(&self) -> Option<Id<Self>>;
 
-    /// The member of this name, if clients write one.
+    /// The member with this name; `None` if clients write no such member.
     #[must_use]
     fn member(name: &str) -> Option<&'static Member<Self>> {
         Self::MEMBERS.iter().find(|member| member.name == name)
     }
 
-    /// The names of the members that lists can be filtered by, and how. An index's number is its
-    /// place here.
+    /// The members that lists can be filtered by: their names and indexes. The number of an
+    /// index is its position in this iterator.
     #[must_use]
     fn indexes() -> impl Iterator<Item = (&'static str, &'static Index<Self>)> {
         let members = Self::MEMBERS.iter();
         members.filter_map(|member| Some((member.name, member.index.as_ref()?)))
     }
 
-    /// The number of the index over the member of this name, and the index.
+    /// The index of the member with this name, and its number.
     #[must_use]
     fn index(name: &str) -> Option<(usize, &'static Index<Self>)> {
         let mut indexes = Self::indexes().enumerate();
         indexes.find_map(|(number, (member, index))| (member == name).then_some((number, index)))
     }
 
-    /// The keys that no other record may have: the number of their index, their member and the key.
+    /// The keys of this record that no other record may have: the number of each index, its
+    /// member and the key.
     fn unique_keys(&self) -> impl Iterator<Item = (usize, &'static str, Key)> {
         let indexes = Self::indexes().enumerate();
         let unique = indexes.filter(|(_, (_, index))| index.unique());
         unique.map(|(number, (member, index))| (number, member, index.key(self)))
     }
 
-    /// A record as a client would send it, for the API's documentation.
+    /// An example of a record as a client sends it, for the API's documentation.
     #[must_use]
     fn example() -> Map<String, Value> {
         let members = Self::MEMBERS.iter();
@@ -63,24 +67,25 @@ pub trait Model: DeserializeOwned + ToSchema + Send + Sync + Sized + 'static {
 
 /// A member that clients write.
 pub struct Member<M: 'static> {
-    /// Its name in JSON.
+    /// The name in JSON.
     pub name: &'static str,
-    /// Checks a value that a client wrote: what was expected instead.
+    /// Checks a value that a client wrote. The error says what was expected.
     pub check: fn(&Value) -> Result<(), String>,
-    /// How lists are filtered by it, if they are. It is also the query parameter's name.
+    /// The index over the member; `None` if lists cannot be filtered by it. The query
+    /// parameter of the filter has the member's name.
     pub index: Option<Index<M>>,
     /// A value for the API's documentation.
     pub example: fn() -> Value,
 }
 
-/// Whose the records of a model are.
+/// Who owns the records of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// No user's.
+    /// No user owns them.
     Nobody,
-    /// Each record is a user, and that user's.
+    /// Each record is a user and owns itself.
     Itself,
-    /// The user's whose id the member of this name holds.
+    /// The member with this name holds the id of the user who owns the record.
     Member(&'static str),
 }
 
@@ -100,9 +105,9 @@ impl Owner {
     }
 }
 
-/// What an indexed member holds, and how to read it.
+/// An index over a member: the type of its keys, and how to read a record's key.
 pub enum Index<M> {
-    /// The id of a record, mostly another service's.
+    /// The id of a record, usually one of another service.
     Id(fn(&M) -> u64),
     /// A text that no two records share.
     Unique(fn(&M) -> &str),
@@ -126,7 +131,7 @@ impl<M> Index<M> {
         }
     }
 
-    /// The key that a client wrote into a query; `None` when it cannot be one.
+    /// Reads a key from a query parameter; `None` when the text is not a key.
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<Key> {
         match self {

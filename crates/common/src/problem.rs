@@ -1,13 +1,13 @@
 //! The closed list of problems.
 
-/// Every kind of problem that a client can be told about. There are no others.
+/// A kind of problem that a client can be told about. There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Problem {
-    /// The body is not JSON, names a member twice, or has a name that is reserved.
+    /// The body is not JSON, names a member twice, or has a reserved name.
     MalformedJson,
-    /// The id in the path is none.
+    /// The segment of the path that should be an id is not an id.
     InvalidId,
-    /// A query parameter has a value that it cannot have.
+    /// A query parameter has an invalid value.
     InvalidParameter,
     /// The request needs a token, and has none or a wrong one.
     Unauthorized,
@@ -15,30 +15,30 @@ pub enum Problem {
     Forbidden,
     /// The path or the record does not exist.
     NotFound,
-    /// The path exists and does not take this method.
+    /// The path exists but does not take this method.
     MethodNotAllowed,
-    /// The client was too slow in sending its request.
+    /// The client took too long to send its request.
     Timeout,
-    /// Another record has this unique member already, or all ids have been given.
+    /// Another record has the same value in a unique member, or the highest id has been given.
     Conflict,
-    /// The record is not, or no longer, the one that the condition names.
+    /// The record does not meet the condition of the request.
     PreconditionFailed,
-    /// The body is longer than the server reads.
+    /// The body is longer than the server accepts.
     TooLarge,
-    /// The body is of a media type that the server does not read.
+    /// The server does not accept the body's media type or encoding.
     UnsupportedMediaType,
-    /// The body is JSON and no valid record.
+    /// The body is JSON but not a valid record.
     InvalidRecord,
-    /// A fault of the server.
+    /// The server failed.
     Internal,
-    /// The collection is as large as it may be, and the write would make it larger.
+    /// The write would make the collection larger than it may be.
     CollectionFull,
     /// The server cannot do this now.
     Unavailable,
 }
 
 impl Problem {
-    /// All of them, in the order of the documentation.
+    /// All problems, in the order of the documentation.
     pub const ALL: [Self; 16] = [
         Self::MalformedJson,
         Self::InvalidId,
@@ -58,7 +58,7 @@ impl Problem {
         Self::Unavailable,
     ];
 
-    /// The problem's type (RFC 9457 §3.1.1), stable: clients compare it.
+    /// The problem's type (RFC 9457 §3.1.1). It never changes, since clients compare it.
     #[must_use]
     pub const fn urn(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl Problem {
         }
     }
 
-    /// The problem's title (RFC 9457 §3.1.3), the same at each occurrence.
+    /// The problem's title (RFC 9457 §3.1.3). It is the same in every answer.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -108,14 +108,14 @@ impl Problem {
 /// What is wrong with one member of a body.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct MemberError {
-    /// The member, as a JSON Pointer (RFC 6901): `/username`; empty for the body as a whole.
+    /// A JSON Pointer (RFC 6901) to the member, such as `/username`; empty for the whole body.
     pub pointer: String,
     /// What was expected.
     pub detail: String,
 }
 
 impl MemberError {
-    /// What is wrong with the top-level member of this name.
+    /// The error of the top-level member with this name.
     #[must_use]
     pub fn new(member: &str, detail: impl Into<String>) -> Self {
         // RFC 6901 §3: `~` and `/` are escaped.

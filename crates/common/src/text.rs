@@ -1,4 +1,4 @@
-//! Texts whose length or alphabet is part of their type.
+//! Texts whose length or characters are limited by their type.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -17,7 +17,7 @@ use crate::member::{MemberValue, read};
 #[serde(transparent)]
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
-/// The name a user goes by: 1 to 32 characters of `a-z 0-9 _ -`, unique in the forum.
+/// A username: 1 to 32 characters of `a-z 0-9 _ -`, unique in the forum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Username(String);
@@ -25,7 +25,7 @@ pub struct Username(String);
 impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // A byte count at or below MAX saves counting the characters.
+        // A text of at most MAX bytes has at most MAX characters: they need not be counted.
         let fits = text.len() <= MAX || text.chars().count() <= MAX;
         let enough = MIN <= 1 && text.len() >= MIN || text.chars().count() >= MIN;
         if fits && enough {
@@ -39,8 +39,8 @@ impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX
 }
 
 impl<const MIN: usize, const MAX: usize> MemberValue for Text<MIN, MAX> {
-    /// Also whether a text that may not be empty shows something. Asked of what clients write
-    /// alone: what was stored before the rule was made is still read.
+    /// Also requires a visible character if the text may not be empty. Only texts that clients
+    /// write must meet this rule: older stored texts are still read.
     fn check(value: &Value) -> Result<(), String> {
         let text: Self = read(value)?;
         if MIN == 0 || text.chars().any(is_visible) {

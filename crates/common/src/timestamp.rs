@@ -11,7 +11,7 @@ use utoipa::{
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// The current time by the system's clock, as it is written: in milliseconds.
+    /// The current time of the system's clock, rounded down to a millisecond.
     #[must_use]
     pub fn now() -> Self {
         let now = jiff::Timestamp::now();
