@@ -70,7 +70,7 @@ impl<M: Model> App<M> {
         }))
     }
 
-    /// Gives the service its collection: from now on it is ready.
+    /// Gives the service its collection. The service is then ready.
     pub fn ready(&self, store: Store<M>) {
         if self.0.store.set(store).is_ok() {
             self.lifecycle().advance(Phase::Ready);
@@ -93,7 +93,8 @@ impl<M: Model> App<M> {
         Ok((author, self.0.rooms.admit()?))
     }
 
-    /// Room for the answer to an edit of a record that has so many bytes, once there is some.
+    /// Waits for room for the answer to an edit of a record of this many bytes. `None` if the
+    /// answer needs none.
     pub(crate) async fn room_for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
         self.0.rooms.for_answer(bytes).await
     }

@@ -12,9 +12,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::memory;
 
-/// The records may take one part in so many of the memory. A start takes up to four times the
-/// bytes of the records: for the text that it reads (`db.json`, then a journal as long as that),
-/// for what it parses, for the records and for their indexes. The rest is for connections.
+/// The memory divided by this is the default for the largest size of the records. A start takes
+/// up to four times the bytes of the records: for the text that it reads (`db.json`, then a
+/// journal of the same length), for what it parses, for the records and for their indexes. The
+/// rest is for connections.
 const COLLECTION_SHARE: u64 = 6;
 
 /// The command line of a service.

@@ -9,9 +9,9 @@ use crate::{config::Config, identity::caller::Identity};
 /// Whether this process writes. Who may ask it to is the matter of [`Identity`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// It takes writes, and it alone has the right to the file.
+    /// It takes writes, and no other process may write the file.
     Writable,
-    /// It takes none.
+    /// It takes no writes.
     ReadOnly(ReadOnly),
 }
 
@@ -58,7 +58,8 @@ pub(crate) fn choose(
             Ok((Mode::ReadOnly(ReadOnly::FileSystem), None))
         }
         taken => {
-            // Checked before other errors are told: a file in the wrong place is the cause to mend.
+            // This check comes before any error of the lock: if the file is in the wrong place,
+            // the error says so.
             mount::check_outlives_task(&config.db)?;
             Ok((Mode::Writable, Some(taken?)))
         }

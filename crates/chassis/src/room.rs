@@ -1,4 +1,4 @@
-//! Room for the writes that are under way.
+//! Bounds on the number and the memory of the writes in progress.
 
 use std::sync::{
     Arc,
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::problem::ProblemDetails;
 
-/// Writes at a time. More would only wait longer.
+/// The largest number of writes at a time. More would only wait longer.
 const WRITES_MAX: usize = 512;
 
 /// Bytes that all writes together may hold, not counting [`OWN_BYTES`] of each.
@@ -19,11 +19,12 @@ const BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Bytes that every write may hold, whatever the others hold. Most writes need less.
 const OWN_BYTES: usize = 4 * 1024;
 
-/// Bytes of a record whose edits wait for each other: more than a body can hold.
+/// A record with more bytes than this is long. It has more than a body can hold, and its edits
+/// wait for each other.
 const LONG_RECORD_BYTES: usize = 64 * 1024;
 
-/// Bytes of such records that are being edited, or are answers that are not sent. A single record
-/// may be longer. Further edits wait; none is refused for lack of this room.
+/// The most bytes of long records that are being edited or are in answers that are not sent yet.
+/// A single record may be longer. Further edits wait; none is refused.
 const EDITED_BYTES_MAX: u32 = 6 * 1024 * 1024;
 
 /// Bounds the writes whose body is being read or that wait for the disk.
@@ -33,12 +34,12 @@ pub(crate) struct Rooms {
     edited: Arc<Semaphore>,
 }
 
-/// Room for a long record as an answer, given back when that is sent.
+/// Room for a long record in an answer. Dropping it gives the room back.
 pub(crate) struct AnswerRoom {
     _bytes: OwnedSemaphorePermit,
 }
 
-/// A long record that has room.
+/// A long record in an answer, with its room.
 struct Held {
     record: Bytes,
     _room: AnswerRoom,
@@ -51,7 +52,7 @@ impl AsRef<[u8]> for Held {
 }
 
 impl AnswerRoom {
-    /// The record, which keeps its room.
+    /// The record as bytes that keep the room until they are dropped.
     pub fn hold(self, record: Bytes) -> Bytes {
         Bytes::from_owner(Held {
             record,
@@ -79,8 +80,8 @@ impl Default for Rooms {
 }
 
 impl Rooms {
-    /// Room for a record of so many bytes that is about to be edited, if it takes any. Waits for
-    /// as long as the client does, first come, first served.
+    /// Waits for room for a record of this many bytes that is about to be edited, first come,
+    /// first served. `None` if the record is not long.
     pub async fn for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
         if bytes <= LONG_RECORD_BYTES {
             return None;

@@ -38,7 +38,7 @@ pub struct Routes<M: Model> {
     document: Document<M>,
 }
 
-/// Leads each request to the route of its path.
+/// Finds the route for the path of a request.
 pub struct Router<M: Model> {
     app: App<M>,
     paths: matchit::Router<Arc<Route<M>>>,
@@ -46,7 +46,7 @@ pub struct Router<M: Model> {
     missing: Arc<Route<M>>,
 }
 
-/// A route: what answers its requests, and what is counted of them.
+/// A route: the endpoint that answers its requests, and its metrics.
 struct Route<M: Model> {
     app: App<M>,
     endpoint: Endpoint,
@@ -136,7 +136,7 @@ impl<M: Model> Router<M> {
         }
     }
 
-    /// Answers requests that come over no connection, as in tests.
+    /// Answers requests without a connection, as in tests.
     pub fn in_process<B>(
         self,
     ) -> impl Service<

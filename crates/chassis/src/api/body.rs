@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::{problem::ProblemDetails, room::Room};
 
-/// Bytes that a body may have.
+/// The largest size of a body in bytes.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// Memory that a parsed value takes at most, including its place in the list or object around
-/// it. In the text a value may be only two bytes.
+/// The most memory, in bytes, that a parsed value takes, including its entry in the list or
+/// object around it. The value's text may have only two bytes.
 const VALUE_BYTES: usize = 320;
 
 /// How long a client may take to send its body.
@@ -76,8 +76,8 @@ pub(crate) async fn json(
     store::json::read(&bytes).map_err(|error| malformed(error.to_string()))
 }
 
-/// Reads a body to its end. Each piece keeps alive the buffer that it was read into, which may be
-/// a hundred times as long. Several pieces are therefore copied into one.
+/// Reads a body to its end. Each piece keeps the buffer alive that it was read into, which may be
+/// a hundred times as long. So several pieces are copied into one.
 async fn collect(mut body: Body, room: &mut Room<'_>) -> Result<Bytes, ProblemDetails> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -98,7 +98,7 @@ async fn collect(mut body: Body, room: &mut Room<'_>) -> Result<Bytes, ProblemDe
     Ok(whole.into())
 }
 
-/// An upper bound, close to the truth, of how many values a JSON text holds.
+/// An upper bound, close to the exact number, of how many values a JSON text has.
 fn values(json: &[u8]) -> usize {
     let (mut values, mut quoted, mut escaped) = (0, false, false);
     for byte in json {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use store::{CutOff, Frames};
 
-/// Streams a list's pieces as the client takes them. One that is cut off ends short of its length,
-/// with the connection.
+/// Streams a list's pieces as the client reads them. A list that is cut off ends before its
+/// announced length, and the connection is closed.
 pub(crate) struct ListBody(pub Frames);
 
 impl Body for ListBody {

@@ -8,7 +8,7 @@ use store::{Filter, Query};
 
 use crate::problem::ProblemDetails;
 
-/// Records on one page at most.
+/// The largest number of records on one page.
 pub(crate) const LIMIT_MAX: usize = 1000;
 
 /// Reads `limit`, `after`, `sort` and the model's filters; ignores all others.
@@ -39,7 +39,7 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
     Ok(query)
 }
 
-/// An id, or 0, which is below all ids.
+/// Reads `after`: an id, or 0, which is below all ids.
 fn after<M: Model>(value: &str) -> Result<u64, ProblemDetails> {
     if value == "0" {
         return Ok(0);

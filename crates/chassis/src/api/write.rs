@@ -54,7 +54,7 @@ pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> A
     let patch = json(app, head, body, &body::PATCH, &mut room).await?;
     let precondition = conditional::precondition(&head.headers);
     let store = app.store()?;
-    // A short patch may make a long answer.
+    // The answer may be much longer than the patch.
     let answer_room = app.room_for_answer(store.length(id).await?).await;
     let patched = store.patch(author, id, patch, precondition).await;
     let mut record = patched.map_err(|error| refused(error, Some(id)))?;
@@ -76,7 +76,7 @@ pub(crate) async fn delete<M: Model>(app: &App<M>, head: &Parts) -> Answer {
     Ok(response)
 }
 
-/// The JSON that the client sent.
+/// Reads the JSON body of a request.
 async fn json<M: Model>(
     app: &App<M>,
     head: &Parts,
@@ -84,7 +84,7 @@ async fn json<M: Model>(
     accepts: &Accepts,
     room: &mut Room<'_>,
 ) -> Result<Value, ProblemDetails> {
-    // Before the collection is loaded, the body is not even read.
+    // Until the collection is loaded, no body is read.
     app.store()?;
     body::json(&head.headers, body, accepts, room).await
 }

@@ -1,15 +1,15 @@
-//! Says what a collection's files hold.
+//! The command `verify`, which reports what a collection's files hold.
 
 use common::Model;
 use store::OpenError;
 
 use crate::{config::Config, identity::caller::Identity};
 
-/// Reads `db.json` and its journal, says what they hold, and changes nothing. Like a start, it
+/// Reads `db.json` and its journal, prints what they hold, and changes nothing. Like a start, it
 /// accepts that there is no file if somebody may write.
 ///
 /// # Errors
-/// What is wrong with them, as the service would say at its start.
+/// Those with which the service would refuse to start.
 pub(crate) fn verify<M: Model>(config: &Config) -> anyhow::Result<()> {
     let path = config.db.display();
     let found = match store::verify::<M>(&config.db, config.collection_bytes_max()) {

@@ -18,7 +18,7 @@ const SLOW: Duration = Duration::from_secs(5);
 /// not read. The few bytes that each connection may always buffer do not count.
 const BUFFERED_BYTES_MAX: usize = 6 * 1024 * 1024;
 
-/// Bytes of a piece that is copied for one client: lists put single records together in as many.
+/// The size in bytes of the pieces that lists copy for one client.
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// The value of `slow_since` while the client keeps up.
@@ -79,19 +79,19 @@ impl Activity {
         self.body.store(bytes, Relaxed);
     }
 
-    /// Bytes that copies for this client take while any of them is not sent: a piece is freed
-    /// when all of it is.
+    /// Bytes of memory that hold copies for this client. A piece is freed only when all of it is
+    /// sent.
     pub fn copied(&self) -> usize {
         self.copied.load(Relaxed).next_multiple_of(PIECE_BYTES)
     }
 
-    /// Notes that so many bytes were copied for this client.
+    /// Notes that this many bytes were copied for this client.
     pub fn copy(&self, bytes: usize) {
         self.copied
             .store(self.copied.load(Relaxed) + bytes, Relaxed);
     }
 
-    /// Notes that so many bytes were sent, whether copied or not.
+    /// Notes that this many bytes were sent, copied or not.
     pub fn sent(&self, bytes: usize) {
         let copied = self.copied.load(Relaxed);
         if copied > 0 {

@@ -40,7 +40,7 @@ pub(crate) fn make_room(connections: usize) -> usize {
     room
 }
 
-/// How many of these connections fit into so many descriptors, but at least one.
+/// How many of these connections fit into this many descriptors, but at least one.
 fn room(allowed: u64, connections: usize) -> usize {
     let room = usize::try_from(allowed.saturating_sub(KEPT)).unwrap_or(usize::MAX);
     connections.min(room.max(1))

@@ -61,12 +61,11 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// How long the server goes on reading, and dropping, what such a client sends. Closed at once,
-/// the connection would answer a later request with a reset, and the client might not get to
-/// read the 503.
+/// How long the server reads, and drops, what such a client sends. If it closed the connection at
+/// once, the system could answer a later request with a reset before the client has read the 503.
 const REFUSED: Duration = Duration::from_secs(1);
 
-/// How many such clients at a time: each takes a descriptor.
+/// The largest number of such clients at a time: each takes a descriptor.
 const REFUSED_MAX: usize = 8;
 
 /// Serves connections from `listener` until the service stops, and then finishes the requests in
@@ -181,7 +180,7 @@ async fn refuse(mut stream: TcpStream, refused: Arc<Semaphore>) {
         while stream.read(&mut dropped).await? > 0 {}
         io::Result::Ok(())
     };
-    // It has gone, or been heard for long enough.
+    // The client has closed the connection, or its time is over.
     let _ = timeout(REFUSED, refusing).await;
 }
 
@@ -199,6 +198,6 @@ where
         service: CheckHead(service),
         activity: Arc::clone(&admitted.activity),
     };
-    // Errors are the client's doing: it went away, or what it sent is not HTTP.
+    // The client causes all errors: it went away, or did not send HTTP.
     let _ = http.serve_connection(io, service).await;
 }

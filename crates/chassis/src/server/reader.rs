@@ -20,7 +20,7 @@ pub(crate) struct Reader {
     waiting: Vec<u8>,
     /// How many bytes of `waiting` may be given now.
     ready: usize,
-    /// Whether the rest of `waiting` is known to be the beginning of a head.
+    /// Whether the part of `waiting` behind `ready` is known to be the beginning of a head.
     part: bool,
     /// The last bytes that were given. The empty line that ends a head may begin with them.
     given: [u8; 2],

@@ -22,9 +22,9 @@ const REST_BYTES_MAX: u64 = 64 * 1024;
 /// How long reading the rest may take.
 const REST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Lets `S` answer requests, and takes care of what it leaves of their bodies. A short rest is read
-/// and dropped after the answer. If the rest is longer, the answer says that the connection ends;
-/// the socket then reads and drops what the client still sends.
+/// Lets `S` answer requests, and handles the part of their bodies that it does not read. A short
+/// rest is read and dropped after the answer. If the rest is longer, the answer says that the
+/// connection ends; the socket then reads and drops what the client still sends.
 ///
 /// Without this, hyper would end the connection as well, but the answer would not say so.
 pub(crate) struct Rests<S> {
@@ -145,12 +145,13 @@ where
         let answer = this.answer.as_mut().as_pin_mut();
         let answer = answer.expect("a future is not polled after its end");
         let Some(rest) = this.rest.as_ref() else {
-            // Handed on as it is: a response is long, and most requests have no body.
+            // Most requests have no body. Their response is returned without moving it, since it
+            // is large.
             return answer.poll(cx);
         };
         let mut response = ready!(answer.poll(cx))?;
         let rest = Arc::clone(rest);
-        // It may hold the body to its end.
+        // The future may hold the body until it is dropped.
         this.answer.set(None);
         let left = rest
             .body

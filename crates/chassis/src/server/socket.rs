@@ -62,7 +62,7 @@ pub(crate) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
     connections: Connections,
-    /// How long the client may still keep us waiting.
+    /// How long the client may still read nothing.
     patience: Duration,
     /// Bytes that the client has read since `patience` was reset.
     taken: usize,
@@ -171,8 +171,8 @@ impl Socket {
         }
     }
 
-    /// Reads from the client, and gives hyper the bytes that it may have. Gives none when the client
-    /// sends no more.
+    /// Reads from the client, and gives hyper the bytes that it may have. Returns how many; 0
+    /// means that the client sends no more.
     fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,

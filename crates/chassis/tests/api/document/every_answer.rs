@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::fixture::Response;
 
-/// Headers of the message itself, which no document lists.
+/// Headers of the message itself, which the document does not list.
 const OF_THE_MESSAGE: [&str; 3] = ["connection", "content-length", "content-type"];
 
 /// Headers of answers that the document does not describe, such as those of health checks.
