@@ -6,7 +6,7 @@ use axum::{
 };
 use common::{Id, MemberError, Model, Problem};
 use serde_json::Value;
-use store::{NotAllowed, Object, Record, WriteError};
+use store::{NotAllowed, Object, Precondition, Record, Store, WriteError};
 
 use crate::{
     api::{
@@ -38,13 +38,10 @@ pub(crate) async fn replace<M: Model>(app: &App<M>, head: &Parts, body: Body) ->
     let id = path_id(head)?;
     let (author, mut room) = app.admit_write(&head.headers)?;
     let members = object(app, head, body, &body::PUT, &mut room).await?;
-    let precondition = conditional::precondition(&head.headers);
-    let replaced = app
-        .store()?
-        .replace(author, id, members, precondition)
-        .await;
-    let record = replaced.map_err(|error| refused(error, Some(id)))?;
-    Ok(stored(StatusCode::OK, record))
+    let replace = async |store: &Store<M>, precondition| {
+        store.replace(author, id, members, precondition).await
+    };
+    edit(app, head, id, replace).await
 }
 
 /// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): as PUT.
@@ -52,13 +49,24 @@ pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> A
     let id = path_id(head)?;
     let (author, mut room) = app.admit_write(&head.headers)?;
     let patch = json(app, head, body, &body::PATCH, &mut room).await?;
-    let precondition = conditional::precondition(&head.headers);
+    let patch =
+        async |store: &Store<M>, precondition| store.patch(author, id, patch, precondition).await;
+    edit(app, head, id, patch).await
+}
+
+/// Edits a record and answers with it. The answer may be much longer than the request, since
+/// the record keeps members that the request does not name.
+async fn edit<M: Model>(
+    app: &App<M>,
+    head: &Parts,
+    id: Id<M>,
+    edit: impl AsyncFnOnce(&Store<M>, Precondition) -> Result<Record, WriteError>,
+) -> Answer {
     let store = app.store()?;
-    // The answer may be much longer than the patch.
-    let answer_room = app.room_for_answer(store.length(id).await?).await;
-    let patched = store.patch(author, id, patch, precondition).await;
-    let mut record = patched.map_err(|error| refused(error, Some(id)))?;
-    if let Some(room) = answer_room {
+    let room = app.room_for_answer(store.length(id).await?).await;
+    let edited = edit(store, conditional::precondition(&head.headers)).await;
+    let mut record = edited.map_err(|error| refused(error, Some(id)))?;
+    if let Some(room) = room {
         record.json = room.hold(record.json);
     }
     Ok(stored(StatusCode::OK, record))
