@@ -139,13 +139,7 @@ impl<M: Model> Router<M> {
     /// Answers requests without a connection, as in tests.
     pub fn in_process<B>(
         self,
-    ) -> impl Service<
-        Request<B>,
-        Response = Response<ObservedBody>,
-        Error = Infallible,
-        Future: Send,
-    > + Send
-    + use<M, B>
+    ) -> impl Service<Request<B>, Response = Response<ObservedBody>, Error = Infallible> + use<M, B>
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
