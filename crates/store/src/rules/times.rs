@@ -64,11 +64,18 @@ mod tests {
             "2026-03-04T09:12:33.120000+00:00",
             "2026-03-04T10:12:33.120+01:00",
             "2026-03-03T23:12:33.120000000-10:00",
+            "2026-03-04T09:12:33.1200000000000Z",
         ] {
             assert!(same(Some(&time), Some(&spelling.into())), "{spelling}");
             assert!(!same(Some(&other), Some(&spelling.into())), "{spelling}");
         }
-        for other in [json!(null), json!(7), json!("yesterday"), json!([])] {
+        for other in [
+            json!(null),
+            json!(7),
+            json!("yesterday"),
+            json!("2026-03-04T09:12:33.1200000001Z"),
+            json!([]),
+        ] {
             assert!(!same(Some(&time), Some(&other)), "{other}");
             assert!(same(Some(&other), Some(&other)), "{other}");
         }
