@@ -14,7 +14,10 @@ use crate::{
     },
     error::WriteError,
     json::{self, Object},
-    memory::state::{Record, State},
+    memory::{
+        index::posting::Posting,
+        state::{Record, State},
+    },
     rules::{edit, owner},
     write::{Change, Operation, Precondition, Written},
 };
@@ -198,11 +201,7 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     fn holder(&self, of: &(usize, Key)) -> Option<u64> {
-        let stored = || {
-            self.state
-                .posting(of.0, &of.1)
-                .map(|posting| posting.ids[0])
-        };
+        let stored = || self.state.posting(of.0, &of.1).and_then(Posting::first_id);
         self.holders.get(of).copied().unwrap_or_else(stored)
     }
 

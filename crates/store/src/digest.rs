@@ -1,6 +1,6 @@
 //! Digests of contents.
 
-use std::{fmt, num::ParseIntError, str::FromStr};
+use std::{fmt, iter::Sum, num::ParseIntError, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::xxh3_128;
@@ -99,5 +99,15 @@ impl Summary {
     /// Bytes of the records as a JSON array.
     pub fn array_bytes(&self) -> usize {
         self.bytes + self.count.saturating_sub(1) + "[]".len()
+    }
+}
+
+impl Sum for Summary {
+    fn sum<I: Iterator<Item = Self>>(summaries: I) -> Self {
+        let mut sum = Self::default();
+        for summary in summaries {
+            sum.add(summary);
+        }
+        sum
     }
 }

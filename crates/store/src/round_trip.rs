@@ -60,12 +60,12 @@ impl<M: Model> Files<M> {
             return decided;
         }
         self.append(journalled);
-        for (id, record) in changes {
-            match record {
-                Some((json, record)) => self.document.state.put(id, &json, &record),
-                None => self.document.state.remove(id),
-            }
-        }
+        self.document
+            .state
+            .apply(changes.iter().map(|(id, record)| {
+                let record = record.as_ref();
+                (*id, record.map(|(json, record)| (&json[..], record)))
+            }));
         self.check();
         decided
     }

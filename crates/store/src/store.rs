@@ -264,7 +264,9 @@ impl<M: Model> Store<M> {
     /// # Errors
     /// When the collection cannot be read now.
     pub async fn list(&self, query: &Query) -> Result<List, ReadError> {
-        Ok(self.shared.state().list(query))
+        // The lock is released here, before the list is made.
+        let selection = self.shared.state().select(query);
+        Ok(selection.list(query))
     }
 
     /// The size of the collection and the state of its writes.

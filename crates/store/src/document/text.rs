@@ -14,7 +14,10 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::{
     document::record,
     json::{JsonError, twice},
-    memory::state::{Loader, State},
+    memory::{
+        index::posting::Posting,
+        state::{Loader, State},
+    },
 };
 
 /// The member that holds the highest id ever given, by collection, if the records do not
@@ -246,7 +249,7 @@ impl<'a, M: Model> Reader<'a, M> {
 pub(crate) fn check_unique<M: Model>(state: &State<M>, id: u64, record: &M) -> Result<(), String> {
     for (index, member, key) in record.unique_keys() {
         let holders = state.posting(index, &key);
-        if let Some(holder) = holders.map(|holders| holders.ids[0])
+        if let Some(holder) = holders.and_then(Posting::first_id)
             && holder != id
         {
             return Err(format!(

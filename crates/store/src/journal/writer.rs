@@ -232,7 +232,7 @@ impl<M: Model> Writer<M> {
             let checked = self.journal.check(&self.shared.state());
             let error = match checked.map(|()| self.journal.append(journalled)) {
                 Ok(Ok(())) => {
-                    self.publish(changes);
+                    self.publish(&changes);
                     None
                 }
                 Ok(Err(error)) => {
@@ -277,16 +277,14 @@ impl<M: Model> Writer<M> {
     }
 
     /// Shows readers the changes, which are durable now.
-    fn publish(&self, changes: Changes<M>) {
+    fn publish(&self, changes: &Changes<M>) {
         self.shared.writes.fetch_add(changes.len() as u64, Relaxed);
         self.shared.syncs.fetch_add(1, Relaxed);
         let mut state = self.shared.state_mut();
-        for (id, record) in changes {
-            match record {
-                Some((json, record)) => state.put(id, &json, &record),
-                None => state.remove(id),
-            }
-        }
+        state.apply(changes.iter().map(|(id, record)| {
+            let record = record.as_ref();
+            (*id, record.map(|(json, record)| (&json[..], record)))
+        }));
         state.pins.set_collection_bytes(state.summary.array_bytes());
         let pins = Arc::clone(&state.pins);
         drop(state);

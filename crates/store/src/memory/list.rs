@@ -1,20 +1,12 @@
 //! Lists: which records, in which order, and their JSON piece by piece.
 
-use std::{mem, sync::Arc};
+use std::mem;
 
 use bytes::Bytes;
-use common::Model;
 
 use crate::{
-    digest::{Digest, Summary},
-    memory::{
-        lease::Lease,
-        pages::Pages,
-        rows::Rows,
-        snapshot::{Ids, Snapshot},
-        state::State,
-    },
-    query::{Filter, Query},
+    digest::Digest,
+    memory::{lease::Lease, pages::Pages, rows::Rows, snapshot::Snapshot},
 };
 
 /// A piece that is copied together from single records is full at this many bytes. A record
@@ -86,62 +78,19 @@ enum Stage {
     Everything,
 }
 
-impl<M: Model> State<M> {
-    pub(crate) fn list(&self, query: &Query) -> List {
-        let (ids, all) = self.matching(&query.filters);
-        let pages = Arc::clone(&self.pages);
-        let snapshot = Snapshot { pages, ids };
-        let (rows, more) = Rows::new(&snapshot, query);
-        let mut summary = all;
-        let mut last_id = None;
-        if rows.left() < all.count {
-            summary = Summary::default();
-            let mut rows = rows.clone();
-            while let Some(place) = rows.next(&snapshot) {
-                summary.add(Summary::of(self.pages.record(place)));
-                last_id = Some(self.pages.id(place));
-            }
-        }
-        List {
-            total: all.count,
-            digest: summary.digest,
-            next_after: last_id.filter(|_| more),
-            frames: Frames {
-                held: Held::Snapshot(snapshot),
-                pieces: Pieces {
-                    rows,
-                    stage: Stage::Nothing,
-                    bytes_left: summary.array_bytes(),
-                },
+impl Frames {
+    /// The JSON of these rows, which has so many bytes.
+    pub(crate) fn new(snapshot: Snapshot, rows: Rows, bytes: usize) -> Self {
+        Self {
+            held: Held::Snapshot(snapshot),
+            pieces: Pieces {
+                rows,
+                stage: Stage::Nothing,
+                bytes_left: bytes,
             },
         }
     }
 
-    /// The ids of the records that pass the filters.
-    fn matching(&self, filters: &[Filter]) -> (Ids, Summary) {
-        let Some((first, others)) = filters.split_first() else {
-            return (Ids::All, self.summary);
-        };
-        let Some(posting) = self.posting(first.index, &first.key) else {
-            return (Ids::Own(Vec::new()), Summary::default());
-        };
-        if others.is_empty() {
-            return (Ids::Shared(Arc::clone(&posting.ids)), posting.summary);
-        }
-        let mut ids = posting.ids.to_vec();
-        for filter in others {
-            let other = self.posting(filter.index, &filter.key);
-            ids.retain(|id| other.is_some_and(|other| other.ids.binary_search(id).is_ok()));
-        }
-        let mut summary = Summary::default();
-        for place in ids.iter().filter_map(|id| self.pages.find(*id)) {
-            summary.add(Summary::of(self.pages.record(place)));
-        }
-        (Ids::Own(ids), summary)
-    }
-}
-
-impl Frames {
     /// Bytes of the pieces that are still to come.
     #[must_use]
     pub fn bytes_left(&self) -> usize {
@@ -188,14 +137,14 @@ impl Pieces {
         if pages.record(place).len() < FRAME_BYTES {
             return None;
         }
-        self.rows.skip(pages);
+        self.rows.skip(snapshot);
         self.stage = Stage::Record;
         Some(pages.share(place))
     }
 
     /// A piece that is copied together from single records.
     fn joined(&mut self, snapshot: &Snapshot) -> Bytes {
-        let pages = &*snapshot.pages;
+        let pages = &**snapshot.pages;
         let mut piece = Vec::with_capacity(self.bytes_left.min(FRAME_BYTES + FRAME_BYTES / 8));
         match self.stage {
             Stage::Nothing => piece.push(b'['),
@@ -214,7 +163,7 @@ impl Pieces {
                     return piece.into();
                 }
                 piece.extend_from_slice(record);
-                self.rows.skip(pages);
+                self.rows.skip(snapshot);
                 self.stage = Stage::Record;
                 if self.rows.left() > 0 {
                     if piece.len() >= FRAME_BYTES || self.rows.whole_page(pages).is_some() {

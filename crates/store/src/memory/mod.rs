@@ -1,5 +1,6 @@
 //! The collection in memory: pages of encoded JSON, indexes over them, and lists.
 
+pub(crate) mod blocks;
 pub(crate) mod index;
 pub(crate) mod lease;
 pub(crate) mod list;
@@ -7,5 +8,6 @@ pub(crate) mod page;
 pub(crate) mod pages;
 pub(crate) mod pins;
 pub(crate) mod rows;
+pub(crate) mod selection;
 pub(crate) mod snapshot;
 pub(crate) mod state;

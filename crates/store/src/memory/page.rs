@@ -1,13 +1,10 @@
 //! Pages: consecutive records whose JSON is one contiguous text.
 
-use std::{
-    ops::Range,
-    sync::{Arc, OnceLock},
-};
+use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::memory::pins::{PinnedPage, Pins};
+use crate::{digest::Summary, memory::blocks::Block};
 
 /// Bytes after which a page is full. A write copies a page, and a list sends one page
 /// at a time. So larger pages make lists cheaper and writes more expensive.
@@ -24,45 +21,9 @@ pub(crate) struct Page {
     ends: Box<[u32]>,
     /// `[{..},{..}]`
     text: Bytes,
-    /// Set when the page is replaced while lists hold it.
-    pinned: OnceLock<PinnedPage>,
 }
 
 impl Page {
-    pub fn first_id(&self) -> u64 {
-        self.first_id
-    }
-
-    /// How many records the page has.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The id of the record in this slot.
-    pub fn id(&self, slot: usize) -> u64 {
-        if self.ids.is_empty() {
-            self.first_id + slot as u64
-        } else {
-            self.ids[slot]
-        }
-    }
-
-    /// The slot of the record with this id, or else the slot that it would have.
-    pub fn slot(&self, id: u64) -> Result<usize, usize> {
-        if !self.ids.is_empty() {
-            return self.ids.binary_search(&id);
-        }
-        let Some(behind_first) = id.checked_sub(self.first_id) else {
-            return Err(0);
-        };
-        let slot = usize::try_from(behind_first).unwrap_or(usize::MAX);
-        if slot < self.len() {
-            Ok(slot)
-        } else {
-            Err(self.len())
-        }
-    }
-
     /// All records as a JSON array.
     pub fn text(&self) -> &Bytes {
         &self.text
@@ -85,18 +46,47 @@ impl Page {
         &self.text[self.span(slot)]
     }
 
+    /// The summary of the record in this slot.
+    pub fn summary(&self, slot: usize) -> Summary {
+        Summary::of(self.record(slot))
+    }
+
     /// The JSON of the record in this slot, in memory shared with the page.
     pub fn share(&self, slot: usize) -> Bytes {
         self.text.slice(self.span(slot))
     }
+}
 
-    /// Counts this page as held only by lists: the collection has replaced it.
-    pub fn pin(&self, pins: &Arc<Pins>) {
-        let bytes = size_of::<Self>()
-            + size_of_val(&*self.ids)
-            + size_of_val(&*self.ends)
-            + self.text.len();
-        self.pinned.get_or_init(|| PinnedPage::new(pins, bytes));
+impl Block for Page {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn id(&self, slot: usize) -> u64 {
+        if self.ids.is_empty() {
+            self.first_id + slot as u64
+        } else {
+            self.ids[slot]
+        }
+    }
+
+    fn slot(&self, id: u64) -> Result<usize, usize> {
+        if !self.ids.is_empty() {
+            return self.ids.binary_search(&id);
+        }
+        let Some(behind_first) = id.checked_sub(self.first_id) else {
+            return Err(0);
+        };
+        let slot = usize::try_from(behind_first).unwrap_or(usize::MAX);
+        if slot < self.len() {
+            Ok(slot)
+        } else {
+            Err(self.len())
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&*self.ids) + size_of_val(&*self.ends) + self.text.len()
     }
 }
 
@@ -112,9 +102,10 @@ impl PageBuilder {
         Self::with_room(0, 0)
     }
 
-    /// A builder with capacity for this many records and bytes of text.
+    /// A builder with capacity for this many records and bytes of text, as far as they fit
+    /// into a page.
     pub fn with_room(records: usize, bytes: usize) -> Self {
-        let mut text = Vec::with_capacity(bytes);
+        let mut text = Vec::with_capacity(bytes.min(BYTES_FULL + "[]".len()));
         text.push(b'[');
         Self {
             ids: Vec::with_capacity(records),
@@ -180,7 +171,6 @@ impl PageBuilder {
             ids: self.ids.into(),
             ends: self.ends.into(),
             text: self.text.into(),
-            pinned: OnceLock::new(),
         })
     }
 }

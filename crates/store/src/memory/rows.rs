@@ -1,152 +1,120 @@
-//! Walks through the records of a list.
+//! The records of a list, one after the other.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::{
-    memory::{
-        pages::{Pages, Place},
-        snapshot::Snapshot,
-    },
-    query::Query,
+use crate::memory::{
+    blocks::{Block, Blocks, Place},
+    pages::Pages,
+    snapshot::{Ids, Snapshot},
 };
 
 /// The records of a list that are still to come.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Rows {
     source: Source,
     descending: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Source {
     /// Consecutive records of the collection.
-    Run { next: Option<Place>, left: usize },
-    /// The records whose ids are in this range of the snapshot's ids.
-    Picked { left: Range<usize> },
+    Pages(Run),
+    /// The records with consecutive ids of the snapshot's blocks.
+    Shared(Run),
+    /// The records with these of the snapshot's own ids.
+    Own(Range<usize>),
+}
+
+/// Consecutive places.
+#[derive(Debug)]
+struct Run {
+    next: Option<Place>,
+    left: usize,
 }
 
 impl Rows {
-    /// The records that the query asks for, and whether more records follow behind its limit.
-    pub fn new(snapshot: &Snapshot, query: &Query) -> (Self, bool) {
-        let pages = &snapshot.pages;
-        let Query {
-            descending, after, ..
-        } = *query;
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let (source, more) = if let Some(ids) = snapshot.ids.picked() {
-            let Range { mut start, mut end } = 0..ids.len();
-            match after {
-                Some(after) if descending => end = ids.partition_point(|id| *id < after),
-                Some(after) => start = ids.partition_point(|id| *id <= after),
-                None => {}
-            }
-            let more = end - start > limit;
-            if more && descending {
-                start = end - limit;
-            } else if more {
-                end = start + limit;
-            }
-            (Source::Picked { left: start..end }, more)
-        } else {
-            let next = match (after, descending) {
-                (Some(after), true) => pages.before(after),
-                (Some(after), false) => pages.after(after),
-                (None, true) => pages.last(),
-                (None, false) => pages.first(),
-            };
-            let most = limit.saturating_add(1);
-            let left = next.map_or(0, |next| pages.count_from(next, descending, most));
-            let source = Source::Run {
-                next,
-                left: left.min(limit),
-            };
-            (source, left > limit)
+    /// So many records of the snapshot, from this place on. The place is one in the pages, or
+    /// in the blocks of shared ids.
+    pub fn from_place(snapshot: &Snapshot, next: Place, left: usize, descending: bool) -> Self {
+        let next = Some(next);
+        let run = Run { next, left };
+        let source = match snapshot.ids {
+            Ids::Shared(_) => Source::Shared(run),
+            Ids::All | Ids::Own(_) => Source::Pages(run),
         };
-        (Self { source, descending }, more)
+        Self { source, descending }
+    }
+
+    /// The records with the first ids that the snapshot has found for itself.
+    pub fn own(count: usize, descending: bool) -> Self {
+        let source = Source::Own(0..count);
+        Self { source, descending }
     }
 
     /// How many records are still to come.
     pub fn left(&self) -> usize {
         match &self.source {
-            Source::Run { left, .. } => *left,
-            Source::Picked { left } => left.len(),
+            Source::Pages(run) | Source::Shared(run) => run.left,
+            Source::Own(left) => left.len(),
         }
     }
 
-    pub fn next(&mut self, snapshot: &Snapshot) -> Option<Place> {
-        let Snapshot { pages, ids } = snapshot;
-        let place = match &self.source {
-            Source::Run { left: 0, .. } => None,
-            Source::Run { next, .. } => *next,
-            Source::Picked { left } => {
-                let mut left = left.clone();
-                let at = if self.descending {
-                    left.next_back()
-                } else {
-                    left.next()
-                };
-                at.and_then(|at| pages.find(ids.picked()?[at]))
-            }
-        };
-        self.skip(pages);
-        place
-    }
-
-    /// The places of the next records: at most `most`, and all in one page.
+    /// The places of the next records: at most `most`. Those of consecutive records are all in
+    /// one page.
     pub fn places(&self, snapshot: &Snapshot, most: usize) -> Vec<Place> {
         let Snapshot { pages, ids } = snapshot;
-        match &self.source {
-            Source::Run { next, left } => {
-                let behind = |place: &Place| {
-                    let behind = behind(pages, *place, self.descending);
-                    behind.filter(|behind| behind.page == place.page)
-                };
-                std::iter::successors(*next, behind)
-                    .take(most.min(*left))
-                    .collect()
+        let find = |id: u64| {
+            let place = pages.find(id);
+            place.expect("an index names records that are there")
+        };
+        match (&self.source, ids) {
+            (Source::Pages(run), _) => {
+                let places = run.places(pages, self.descending).take(most);
+                let page = run.next.map(|next| next.at);
+                places.take_while(|place| Some(place.at) == page).collect()
             }
-            Source::Picked { left } => {
-                let ids = ids.picked().map_or(&[][..], |ids| &ids[left.clone()]);
-                let find = |id: &u64| {
-                    let place = pages.find(*id);
-                    place.expect("an index names records that are there")
-                };
+            (Source::Shared(run), Ids::Shared(blocks)) => {
+                let places = run.places(blocks, self.descending).take(most);
+                places.map(|place| find(blocks.id(place))).collect()
+            }
+            (Source::Own(left), Ids::Own(ids)) => {
+                let ids = ids[left.clone()].iter().copied();
                 if self.descending {
-                    ids.iter().rev().take(most).map(find).collect()
+                    ids.rev().take(most).map(find).collect()
                 } else {
-                    ids.iter().take(most).map(find).collect()
+                    ids.take(most).map(find).collect()
                 }
             }
+            (Source::Shared(_) | Source::Own(_), _) => Vec::new(),
         }
     }
 
     /// Skips the next record.
-    pub fn skip(&mut self, pages: &Pages) {
+    pub fn skip(&mut self, snapshot: &Snapshot) {
         let descending = self.descending;
-        match &mut self.source {
-            Source::Run { next, left } => {
-                *left = left.saturating_sub(1);
-                *next = next.and_then(|place| behind(pages, place, descending));
-            }
-            Source::Picked { left } if descending => {
+        match (&mut self.source, &snapshot.ids) {
+            (Source::Pages(run), _) => run.skip(&snapshot.pages, descending),
+            (Source::Shared(run), Ids::Shared(blocks)) => run.skip(blocks, descending),
+            (Source::Own(left), _) if descending => {
                 left.next_back();
             }
-            Source::Picked { left } => {
+            (Source::Own(left), _) => {
                 left.next();
             }
+            (Source::Shared(_), _) => {}
         }
     }
 
-    /// The JSON array of a page, if all of its records come next in the list.
+    /// The JSON array of a whole page, if its records come next.
     pub fn whole_page(&self, pages: &Pages) -> Option<Bytes> {
         match self.source {
-            Source::Run {
-                next: Some(Place { page, slot: 0 }),
+            Source::Pages(Run {
+                next: Some(Place { at, slot: 0 }),
                 left,
-            } if !self.descending => {
-                let page = pages.page(page)?;
+            }) if !self.descending => {
+                let page = pages.block(at);
                 (page.len() <= left).then(|| page.text().clone())
             }
             _ => None,
@@ -155,20 +123,27 @@ impl Rows {
 
     /// Skips the rest of the next page.
     pub fn skip_page(&mut self, pages: &Pages) {
-        if let Source::Run { next, left } = &mut self.source
-            && let Some(Place { page, slot }) = *next
+        if let Source::Pages(Run { next, left }) = &mut self.source
+            && let Some(Place { at, slot }) = *next
         {
-            *left -= pages.page(page).map_or(0, |page| page.len() - slot);
-            *next = pages.first_of(page + 1);
+            *left -= pages.block(at).len() - slot;
+            *next = pages.next_block(at).map(|at| Place { at, slot: 0 });
         }
     }
 }
 
-/// The place that comes after this one in a list.
-fn behind(pages: &Pages, place: Place, descending: bool) -> Option<Place> {
-    if descending {
-        pages.previous(place)
-    } else {
-        pages.next(place)
+impl Run {
+    fn places<B: Block>(
+        &self,
+        blocks: &Blocks<B>,
+        descending: bool,
+    ) -> impl Iterator<Item = Place> {
+        let behind = move |place: &Place| blocks.behind(*place, descending);
+        std::iter::successors(self.next, behind).take(self.left)
+    }
+
+    fn skip<B: Block>(&mut self, blocks: &Blocks<B>, descending: bool) {
+        self.left = self.left.saturating_sub(1);
+        self.next = self.next.and_then(|place| blocks.behind(place, descending));
     }
 }

@@ -2,36 +2,27 @@
 
 use std::sync::Arc;
 
-use crate::memory::pages::Pages;
+use crate::memory::{index::posting::IdBlocks, pages::Pages, pins::Pinned};
 
 /// The records and ids that a list is made from. Later writes do not change them.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    pub pages: Arc<Pages>,
+    pub pages: Arc<Pinned<Pages>>,
     pub ids: Ids,
 }
 
-/// The ids of the records that pass a query's filters.
+/// The ids of the records of a list.
 #[derive(Debug)]
 pub(crate) enum Ids {
-    /// There is no filter: all records pass.
+    /// All that there are.
     All,
-    /// One filter: the ids of its key, shared with the index.
-    Shared(Arc<Vec<u64>>),
-    /// Several filters: ids that were found for this list alone.
+    /// Those of one key that has many, shared with the index.
+    Shared(Arc<Pinned<IdBlocks>>),
+    /// In ascending order; found for this list alone.
     Own(Vec<u64>),
 }
 
 impl Ids {
-    /// The ids in ascending order; `None` when all records pass.
-    pub fn picked(&self) -> Option<&[u64]> {
-        match self {
-            Self::All => None,
-            Self::Shared(ids) => Some(ids),
-            Self::Own(ids) => Some(ids),
-        }
-    }
-
     /// Bytes of ids that belong to this list alone.
     pub fn own_bytes(&self) -> usize {
         match self {

@@ -1,6 +1,6 @@
 //! A collection in memory.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use bytes::Bytes;
 use common::{Key, Model};
@@ -8,10 +8,10 @@ use common::{Key, Model};
 use crate::{
     digest::{Digest, Summary},
     memory::{
-        index::{KeyMap, Posting},
+        index::{KeyMap, posting::Posting},
         page::PageBuilder,
-        pages::Pages,
-        pins::Pins,
+        pages::{Edit, Pages},
+        pins::{Pinned, Pins},
     },
 };
 
@@ -35,7 +35,7 @@ impl Record {
 pub(crate) struct State<M> {
     /// Shared with the lists that are being sent. A write copies them only while there are
     /// such lists.
-    pub pages: Arc<Pages>,
+    pub pages: Arc<Pinned<Pages>>,
     /// Counts the memory that only lists still hold.
     pub pins: Arc<Pins>,
     indexes: Vec<KeyMap>,
@@ -49,7 +49,7 @@ impl<M: Model> State<M> {
     pub fn new() -> Self {
         let pins = Arc::<Pins>::default();
         Self {
-            pages: Arc::new(Pages::new(Arc::clone(&pins))),
+            pages: Arc::new(Pages::new(Arc::clone(&pins)).into()),
             pins,
             indexes: M::indexes().map(|_| KeyMap::default()).collect(),
             summary: Summary::default(),
@@ -69,43 +69,84 @@ impl<M: Model> State<M> {
 
     /// Inserts a record, or replaces the one with the same id.
     pub fn put(&mut self, id: u64, json: &[u8], record: &M) {
-        self.forget(id);
-        let summary = Summary::of(json);
-        self.pages_mut().put(id, json);
-        self.account(id, summary, record);
+        self.apply([(id, Some((json, record)))]);
     }
 
     /// Removes a record. Its id is never given again.
     pub fn remove(&mut self, id: u64) {
-        self.forget(id);
-        self.pages_mut().remove(id);
+        self.apply([(id, None)]);
     }
 
-    fn pages_mut(&mut self) -> &mut Pages {
-        self.pins.make_mut(&mut self.pages, Pages::bytes)
-    }
-
-    /// Removes a record from the indexes and the summary, but not from the pages.
-    fn forget(&mut self, id: u64) {
-        let Some(json) = self.get(id) else { return };
-        let summary = Summary::of(&json);
-        let record: M = serde_json::from_slice(&json).expect("what is stored was read as a record");
-        for ((_, index), keys) in M::indexes().zip(&mut self.indexes) {
-            keys.remove(index.key(&record), id, summary, &self.pins);
+    /// Applies changes in their order: what the record with an id becomes, or `None` to remove
+    /// it. Each page is rebuilt once, however many of its records change.
+    pub fn apply<'a>(
+        &mut self,
+        changes: impl IntoIterator<Item = (u64, Option<(&'a [u8], &'a M)>)>,
+    ) {
+        let mut last = BTreeMap::new();
+        for (id, record) in changes {
+            if record.is_some() {
+                self.last_id = self.last_id.max(id);
+            }
+            last.insert(id, record);
         }
-        self.summary.remove(summary);
-    }
-
-    fn account(&mut self, id: u64, summary: Summary, record: &M) {
-        for ((_, index), keys) in M::indexes().zip(&mut self.indexes) {
-            keys.insert(index.key(record), id, summary, &self.pins);
+        let mut edits = Vec::with_capacity(last.len());
+        let mut inserted = Vec::with_capacity(last.len() * self.indexes.len());
+        for (id, record) in last {
+            let edit = self.edit(id, record.map(|(json, _)| json));
+            self.summary.remove(edit.before);
+            self.summary.add(edit.after);
+            let model = record.map(|(_, model)| model);
+            self.unindex(&edit, model, &mut inserted);
+            edits.push(edit);
         }
-        self.count(id, summary);
+        self.pins
+            .make_mut(&mut self.pages, |pages| pages.bytes())
+            .apply(&edits);
+        // Last: an index that divides a block of ids reads the pages.
+        for (index, key, id, summary) in inserted {
+            self.indexes[index].insert(key, id, summary, &self.pages);
+        }
     }
 
-    fn count(&mut self, id: u64, summary: Summary) {
-        self.summary.add(summary);
-        self.last_id = self.last_id.max(id);
+    /// The change of a record, with its summaries before and after.
+    fn edit<'a>(&self, id: u64, json: Option<&'a [u8]>) -> Edit<'a> {
+        let before = self.pages.find(id).map(|place| self.pages.record(place));
+        Edit {
+            id,
+            json,
+            before: before.map(Summary::of).unwrap_or_default(),
+            after: json.map(Summary::of).unwrap_or_default(),
+        }
+    }
+
+    /// Removes a record from the indexes where its key changes, and puts into `inserted` where
+    /// it is still to be inserted: the number of the index, the key, the id and the summary.
+    fn unindex(
+        &mut self,
+        edit: &Edit<'_>,
+        becomes: Option<&M>,
+        inserted: &mut Vec<(usize, Key, u64, Summary)>,
+    ) {
+        let Edit {
+            id, before, after, ..
+        } = *edit;
+        let stored = self.pages.find(id).map(|place| self.pages.record(place));
+        let read = |json| serde_json::from_slice::<M>(json);
+        let stored = stored.map(|json| read(json).expect("what is stored was read as a record"));
+        let indexes = M::indexes().zip(&mut self.indexes).enumerate();
+        for (number, ((_, index), keys)) in indexes {
+            let old = stored.as_ref().map(|record| index.key(record));
+            let new = becomes.map(|record| index.key(record));
+            if let Some(key) = old.as_ref().filter(|_| old == new) {
+                keys.update(key, id, before, after, &self.pins);
+                continue;
+            }
+            if let Some(key) = old {
+                keys.remove(key, id, before, &self.pins);
+            }
+            inserted.extend(new.map(|key| (number, key, id, after)));
+        }
     }
 }
 
@@ -116,6 +157,8 @@ const INDEXED_AT_A_TIME: usize = 64;
 pub(crate) struct Loader<M> {
     state: State<M>,
     page: PageBuilder,
+    /// The summary of the page that is being filled.
+    summary: Summary,
     /// Keys that are still to be inserted into each index.
     unindexed: Vec<Vec<(Key, u64, Summary)>>,
 }
@@ -125,6 +168,7 @@ impl<M: Model> Loader<M> {
         Self {
             state: State::new(),
             page: PageBuilder::new(),
+            summary: Summary::default(),
             unindexed: M::indexes().map(|_| Vec::new()).collect(),
         }
     }
@@ -138,26 +182,38 @@ impl<M: Model> Loader<M> {
     /// Adds a record whose id is above all others.
     pub fn push(&mut self, id: u64, json: &[u8], record: &M) {
         if self.page.full(json.len()) {
-            let full = std::mem::replace(&mut self.page, PageBuilder::new());
-            self.state.pages_mut().extend(full.finish());
+            self.turn();
         }
         let summary = Summary::of(json);
         self.page.push(id, json);
-        self.state.count(id, summary);
+        self.summary.add(summary);
+        self.state.summary.add(summary);
+        self.state.last_id = id;
         let indexes = self.state.indexes.iter_mut().zip(&mut self.unindexed);
         for ((_, index), (keys, unindexed)) in M::indexes().zip(indexes) {
             unindexed.push((index.key(record), id, summary));
             if index.unique() || unindexed.len() >= INDEXED_AT_A_TIME {
-                keys.insert_all(unindexed, &self.state.pins);
+                keys.insert_all(unindexed, &self.state.pages);
             }
+        }
+    }
+
+    /// Begins the next page.
+    fn turn(&mut self) {
+        let full = std::mem::replace(&mut self.page, PageBuilder::new());
+        let summary = std::mem::take(&mut self.summary);
+        if let Some(page) = full.finish() {
+            let pages = &mut self.state.pages;
+            let pages = self.state.pins.make_mut(pages, |pages| pages.bytes());
+            pages.push(summary, page);
         }
     }
 
     pub fn finish(mut self) -> State<M> {
         for (keys, unindexed) in self.state.indexes.iter_mut().zip(&mut self.unindexed) {
-            keys.insert_all(unindexed, &self.state.pins);
+            keys.insert_all(unindexed, &self.state.pages);
         }
-        self.state.pages_mut().extend(self.page.finish());
+        self.turn();
         for keys in &mut self.state.indexes {
             keys.shrink();
         }

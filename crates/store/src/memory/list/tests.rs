@@ -1,7 +1,11 @@
 use common::{Key, Post};
 
 use super::*;
-use crate::document::text::Document;
+use crate::{
+    document::text::Document,
+    memory::state::State,
+    query::{Filter, Query},
+};
 
 /// Posts with the ids 10, 20, .. of the threads 1 to 3 and the users 1 to 7 in turn. They
 /// fill several pages.
@@ -15,6 +19,10 @@ fn posts(count: u64) -> State<Post> {
     Document::parse(format!("{{\"posts\":[{}]}}", posts.join(",")).as_bytes())
         .unwrap()
         .state
+}
+
+fn made(state: &State<Post>, query: &Query) -> List {
+    state.select(query).list(query)
 }
 
 /// The ids in the list's JSON. Checks the length that was announced.
@@ -44,27 +52,24 @@ fn whole_lists_hold_every_record_once_in_order() {
     for count in [0, 1, 2, 50, 999] {
         let state = posts(count);
         let all: Vec<u64> = (1..=count).map(|n| n * 10).collect();
-        assert_eq!(ids(state.list(&Query::default())), all);
+        assert_eq!(ids(made(&state, &Query::default())), all);
         let newest_first = Query {
             descending: true,
             ..Query::default()
         };
-        assert!(ids(state.list(&newest_first)).iter().rev().eq(&all));
+        assert!(ids(made(&state, &newest_first)).iter().rev().eq(&all));
     }
 }
 
 #[test]
 fn whole_pages_are_shared_and_not_copied() {
     let state = posts(2000);
-    let pieces: Vec<_> = state
-        .list(&Query::default())
+    let pieces: Vec<_> = made(&state, &Query::default())
         .frames
         .map(Result::unwrap)
         .collect();
     let shared = |piece: &&Bytes| {
-        (0..)
-            .map_while(|n| state.pages.page(n))
-            .any(|page| page.text().as_ptr_range().contains(&piece.as_ptr()))
+        (state.pages.iter()).any(|page| page.text().as_ptr_range().contains(&piece.as_ptr()))
     };
     let copied = pieces.iter().filter(|piece| !shared(piece));
     assert!(
@@ -101,11 +106,11 @@ fn long_records_are_shared_wherever_they_stand() {
                 limit: Some(limit),
                 ..Query::default()
             };
-            let list = state.list(&query);
+            let list = made(&state, &query);
             let pieces = list.frames.map(Result::unwrap);
             let copied = pieces.filter(Bytes::is_unique);
             assert!(copied.map(|piece| piece.len()).sum::<usize>() < FRAME_BYTES);
-            assert!(ids(state.list(&query)).len() <= limit);
+            assert!(ids(made(&state, &query)).len() <= limit);
         }
     }
 }
@@ -125,7 +130,7 @@ fn paging_in_both_directions_reaches_every_record_once() {
                 descending,
                 ..Query::default()
             };
-            let expected = ids(state.list(&whole));
+            let expected = ids(made(&state, &whole));
             for limit in [1, 7, 100, 1000] {
                 let mut query = Query {
                     limit: Some(limit),
@@ -133,7 +138,7 @@ fn paging_in_both_directions_reaches_every_record_once() {
                 };
                 let mut seen = Vec::new();
                 loop {
-                    let list = state.list(&query);
+                    let list = made(&state, &query);
                     assert_eq!(list.total, expected.len());
                     query.after = list.next_after;
                     let page = ids(list);
@@ -153,11 +158,12 @@ fn paging_in_both_directions_reaches_every_record_once() {
 fn after_need_not_be_an_id_of_the_list() {
     let state = posts(50);
     let after = |after, descending| {
-        ids(state.list(&Query {
+        let query = Query {
             after: Some(after),
             descending,
             ..Query::default()
-        }))
+        };
+        ids(made(&state, &query))
     };
     assert_eq!(after(471, false), [480, 490, 500]);
     assert_eq!(after(500, false), [0; 0]);
@@ -168,7 +174,7 @@ fn after_need_not_be_an_id_of_the_list() {
 
 #[test]
 fn equal_contents_have_equal_digests_and_others_do_not() {
-    let digest = |state: &State<Post>, query: &Query| state.list(query).digest;
+    let digest = |state: &State<Post>, query: &Query| made(state, query).digest;
     let (one, two, more) = (posts(300), posts(300), posts(301));
     for query in [
         Query::default(),
@@ -194,9 +200,9 @@ fn equal_contents_have_equal_digests_and_others_do_not() {
 #[test]
 fn a_list_stays_as_it_was_when_it_began() {
     let mut state = posts(300);
-    let list = state.list(&Query::default());
+    let list = made(&state, &Query::default());
     let json = br#"{"id":5,"thread":1,"text":"new","user":1}"#;
     state.put(5, json, &serde_json::from_slice(json).unwrap());
     assert_eq!(ids(list).len(), 300);
-    assert_eq!(ids(state.list(&Query::default())).len(), 301);
+    assert_eq!(ids(made(&state, &Query::default())).len(), 301);
 }

@@ -1,5 +1,7 @@
 //! Indexes: the ids of the records that have a value in a member.
 
+pub(crate) mod posting;
+
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, Hasher, RandomState},
@@ -9,22 +11,10 @@ use std::{
 use common::Key;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{digest::Summary, memory::pins::Pins};
-
-/// The records with one key of an index.
-#[derive(Debug, Default)]
-pub(crate) struct Posting {
-    /// Ids in ascending order. Shared with the lists that are being sent: a write
-    /// copies them only while there are such lists.
-    pub ids: Arc<Vec<u64>>,
-    pub summary: Summary,
-}
-
-impl Posting {
-    fn ids_mut(&mut self, pins: &Pins) -> &mut Vec<u64> {
-        pins.make_mut(&mut self.ids, |ids| size_of_val(&ids[..]))
-    }
-}
+use crate::{
+    digest::Summary,
+    memory::{index::posting::Posting, pages::Pages, pins::Pins},
+};
 
 /// An index over one member.
 #[derive(Debug, Default)]
@@ -68,57 +58,57 @@ impl KeyMap {
         self.postings.get(key)
     }
 
-    pub fn insert(&mut self, key: Key, id: u64, summary: Summary, pins: &Pins) {
+    /// Inserts a record, which is in the pages, as are those that the index has.
+    pub fn insert(&mut self, key: Key, id: u64, summary: Summary, pages: &Pages) {
         let posting = self.postings.entry(key).or_default();
-        let ids = posting.ids_mut(pins);
-        // Ids mostly come in ascending order.
-        match ids.last() {
-            Some(last) if *last >= id => {
-                let at = ids.partition_point(|other| *other < id);
-                ids.insert(at, id);
-            }
-            _ => ids.push(id),
-        }
-        posting.summary.add(summary);
+        posting.insert(id, summary, pages);
     }
 
-    /// Inserts all of `records`, and leaves `records` empty.
+    /// Inserts all of `records`, whose ids are above all others, and leaves `records` empty.
     ///
     /// It looks up all keys before it inserts the first one. The keys of a large index
     /// are far apart in memory, and the processor can fetch several at a time.
-    pub fn insert_all(&mut self, records: &mut Vec<(Key, u64, Summary)>, pins: &Pins) {
+    pub fn insert_all(&mut self, records: &mut Vec<(Key, u64, Summary)>, pages: &Pages) {
         let known = |(key, ..): &&(Key, u64, Summary)| {
-            let last = self.get(key).and_then(|posting| posting.ids.last());
+            let last = self.get(key).and_then(Posting::last_id);
             last.is_some()
         };
         let known = records.iter().filter(known).count();
         self.postings.reserve(records.len() - known);
         for (key, id, summary) in records.drain(..) {
-            self.insert(key, id, summary, pins);
+            self.insert(key, id, summary, pages);
         }
     }
 
-    pub fn remove(&mut self, key: Key, id: u64, summary: Summary, pins: &Pins) {
+    /// Takes over that a record of this key has become another one.
+    pub fn update(
+        &mut self,
+        key: &Key,
+        id: u64,
+        before: Summary,
+        after: Summary,
+        pins: &Arc<Pins>,
+    ) {
+        if let Some(posting) = self.postings.get_mut(key) {
+            posting.update(id, before, after, pins);
+        }
+    }
+
+    pub fn remove(&mut self, key: Key, id: u64, summary: Summary, pins: &Arc<Pins>) {
         let Entry::Occupied(mut entry) = self.postings.entry(key) else {
             return;
         };
-        let posting = entry.get_mut();
-        if let Ok(at) = posting.ids.binary_search(&id) {
-            posting.ids_mut(pins).remove(at);
-            posting.summary.remove(summary);
-        }
-        if posting.ids.is_empty() {
+        entry.get_mut().remove(id, summary, pins);
+        if entry.get().summary.count == 0 {
             entry.remove();
         }
     }
 
-    /// Frees the unused memory of the index.
+    /// Frees the memory that growing left unused.
     pub fn shrink(&mut self) {
         self.postings.shrink_to_fit();
         for posting in self.postings.values_mut() {
-            if let Some(ids) = Arc::get_mut(&mut posting.ids) {
-                ids.shrink_to_fit();
-            }
+            posting.shrink();
         }
     }
 }

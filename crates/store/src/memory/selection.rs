@@ -1,0 +1,191 @@
+//! What a query asks for, as it was at one instant.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use common::Model;
+
+use crate::{
+    digest::Summary,
+    memory::{
+        blocks::{Block, Blocks, Place},
+        index::posting::Posting,
+        list::{Frames, List},
+        page::Page,
+        pages::Pages,
+        pins::Pinned,
+        rows::Rows,
+        snapshot::{Ids, Snapshot},
+        state::State,
+    },
+    query::Query,
+};
+
+/// What a list is made of. It is taken while the collection is locked for reading, and the
+/// list is made when it is not locked any more: sums and several filters may take a while.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    pages: Arc<Pinned<Pages>>,
+    /// The summary of the collection.
+    all: Summary,
+    /// The records that pass each filter; the smallest set first.
+    postings: Vec<Posting>,
+}
+
+/// Consecutive records of a list.
+struct Window {
+    /// The first one, in the direction of the list.
+    first: Place,
+    count: usize,
+    summary: Summary,
+    /// The id of the last one if more follow.
+    next_after: Option<u64>,
+}
+
+impl<M: Model> State<M> {
+    /// What the query asks for. Copies at most a few ids for each filter.
+    pub fn select(&self, query: &Query) -> Selection {
+        let filters = query.filters.iter();
+        let postings = filters.map(|filter| self.posting(filter.index, &filter.key));
+        let mut postings: Vec<_> = postings
+            .map(|posting| posting.cloned().unwrap_or_default())
+            .collect();
+        postings.sort_by_key(|posting| posting.summary.count);
+        Selection {
+            pages: Arc::clone(&self.pages),
+            all: self.summary,
+            postings,
+        }
+    }
+}
+
+impl Selection {
+    /// The list that the query asks for.
+    pub fn list(self, query: &Query) -> List {
+        let pages = &self.pages;
+        let Some(smallest) = self.postings.first() else {
+            let all = self.all;
+            let window = window(pages, query, all, Page::summary);
+            return self.run(Ids::All, all, window, query.descending);
+        };
+        if let (Some(blocks), 1) = (smallest.blocks(), self.postings.len()) {
+            let all = smallest.summary;
+            let summary = |ids: &Vec<u64>, slot| pages.summary_of(ids[slot]);
+            let window = window(blocks, query, all, summary);
+            let ids = Ids::Shared(Arc::clone(blocks));
+            return self.run(ids, all, window, query.descending);
+        }
+        self.picked(query)
+    }
+
+    /// The list of these consecutive records.
+    fn run(self, ids: Ids, all: Summary, window: Option<Window>, descending: bool) -> List {
+        let pages = self.pages;
+        let snapshot = Snapshot { pages, ids };
+        let (rows, summary, next_after) = match window {
+            Some(window) => {
+                let rows = Rows::from_place(&snapshot, window.first, window.count, descending);
+                (rows, window.summary, window.next_after)
+            }
+            None => (Rows::own(0, descending), Summary::default(), None),
+        };
+        List {
+            total: all.count,
+            digest: summary.digest,
+            next_after,
+            frames: Frames::new(snapshot, rows, summary.array_bytes()),
+        }
+    }
+
+    /// The list of the records that pass all filters. Looks up the ids of the smallest set in
+    /// the others, and reads only the records that are sent.
+    fn picked(self, query: &Query) -> List {
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let (mut total, mut ids, mut more) = (0, VecDeque::new(), false);
+        let mut cursors = self.postings.iter().skip(1).map(Posting::cursor).collect();
+        for id in self.postings.iter().take(1).flat_map(Posting::ids) {
+            let cursors: &mut Vec<_> = &mut cursors;
+            if !cursors.iter_mut().all(|cursor| cursor.has(id)) {
+                continue;
+            }
+            total += 1;
+            let is_after = query.after.is_none_or(|after| {
+                if query.descending {
+                    id < after
+                } else {
+                    id > after
+                }
+            });
+            if !is_after {
+                continue;
+            }
+            if ids.len() == limit {
+                more = true;
+                if !query.descending {
+                    continue;
+                }
+                ids.pop_front();
+            }
+            ids.push_back(id);
+        }
+        let ids = Vec::from(ids);
+        let summary = match &self.postings[..] {
+            [posting] if ids.len() == total => posting.summary,
+            _ => ids.iter().map(|id| self.pages.summary_of(*id)).sum(),
+        };
+        let last = if query.descending {
+            ids.first()
+        } else {
+            ids.last()
+        };
+        let next_after = last.copied().filter(|_| more);
+        let rows = Rows::own(ids.len(), query.descending);
+        let (pages, ids) = (self.pages, Ids::Own(ids));
+        List {
+            total,
+            digest: summary.digest,
+            next_after,
+            frames: Frames::new(Snapshot { pages, ids }, rows, summary.array_bytes()),
+        }
+    }
+}
+
+/// The records of these blocks that come after `after`, as many as the limit allows; `None`
+/// when there is none. `all` is the summary of the blocks, `one` that of a record.
+fn window<B: Block>(
+    blocks: &Blocks<B>,
+    query: &Query,
+    all: Summary,
+    one: impl Fn(&B, usize) -> Summary,
+) -> Option<Window> {
+    let descending = query.descending;
+    let first = match (query.after, descending) {
+        (Some(after), true) => blocks.before(after),
+        (Some(after), false) => blocks.after(after),
+        (None, true) => blocks.last(),
+        (None, false) => blocks.first(),
+    }?;
+    let (count, last) = match query.limit {
+        Some(limit) => blocks.reach(first, descending, limit),
+        None => blocks.rest(first, descending)?,
+    };
+    let (low, high) = if descending {
+        (last, first)
+    } else {
+        (first, last)
+    };
+    let summary = if count == all.count {
+        all
+    } else {
+        blocks.sum(low, high, one)
+    };
+    let more = blocks.behind(last, descending).is_some();
+    Some(Window {
+        first,
+        count,
+        summary,
+        next_after: more.then(|| blocks.id(last)),
+    })
+}
+
+#[cfg(test)]
+mod tests;
