@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
     thread::{self, sleep},
     time::{Duration, Instant},
 };
@@ -35,6 +35,13 @@ const POLL: Duration = Duration::from_millis(1);
 
 /// Longest wait for a fold to begin or end.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What the clients of a round do: fill the journal until it is folded, go on during the fold and
+/// a while after it, go on in the calm, and end.
+const FILLING: u8 = 0;
+const FOLDING: u8 = 1;
+const CALM: u8 = 2;
+const ENDED: u8 = 3;
 
 /// Latencies of writes and reads while a large `db.json` is written, and while it is not.
 pub fn measure(context: &Context) -> anyhow::Result<()> {
@@ -114,20 +121,20 @@ impl Subject {
         let (server, folds) = (&self.server, &mut self.folds);
         let write = Traffic::new(&[post("/api/posts")], 1, 1, 201);
         let read = Traffic::new(&[get("/api/posts?limit=20", "")], 1, 1, 200);
-        let (full, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        let phase = &AtomicU8::new(FILLING);
         let (fold, writes, reads) = thread::scope(|scope| {
-            let (begun, stop) = (&full, &ended);
-            let client = |traffic| scope.spawn(move || pace(server, traffic, begun, stop));
+            let client = |traffic| scope.spawn(move || pace(server, traffic, phase));
             let writers: Vec<_> = (0..WRITERS).map(|_| client(&write)).collect();
             let readers: Vec<_> = (0..READERS).map(|_| client(&read)).collect();
-            let filler = scope.spawn(|| fill(server, &full));
-            let fold = folds.next(&full);
-            // Whatever went wrong, the clients must end.
-            full.store(true, Relaxed);
+            let filler = scope.spawn(|| fill(server, phase));
+            let fold = folds.next(phase);
             if fold.is_ok() {
-                sleep(times.after + times.between + times.calm);
+                sleep(times.after + times.between);
+                phase.store(CALM, Relaxed);
+                sleep(times.calm);
             }
-            ended.store(true, Relaxed);
+            // Whatever went wrong, the clients must end.
+            phase.store(ENDED, Relaxed);
             let filler = filler.join().map_err(|_| panicked())?;
             let of = |clients: Vec<thread::ScopedJoinHandle<'_, _>>| {
                 let mut all = Vec::new();
@@ -155,13 +162,13 @@ impl Subject {
 
 impl Latencies {
     /// Adds the requests that were under way at some time of the fold, and those that were due
-    /// and answered in the calm.
+    /// in the calm.
     fn add(&mut self, exchanges: &[Exchange], fold: (Instant, Instant), calm: (Instant, Instant)) {
         for Exchange { due, answered } in exchanges {
             let us = (*answered - *due).as_secs_f64() * 1e6;
             if *answered >= fold.0 && *due <= fold.1 {
                 self.during.push(us);
-            } else if *due >= calm.0 && *answered <= calm.1 {
+            } else if *due >= calm.0 && *due <= calm.1 {
                 self.without.push(us);
             }
         }
@@ -170,18 +177,23 @@ impl Latencies {
 
 /// Sends a request every [`PACE`]. One that could not be sent in time, because the one before
 /// had no answer, is late from when it was due: a pause delays all requests that fall into it.
-/// What is late before the fold has begun, because the journal is being filled, does not count.
-fn pace(
-    server: &Server,
-    traffic: &Traffic,
-    begun: &AtomicBool,
-    stop: &AtomicBool,
-) -> anyhow::Result<Vec<Exchange>> {
+/// What is late because the journal is being filled is forgotten, and so is what is still late
+/// from the fold when the calm begins.
+fn pace(server: &Server, traffic: &Traffic, phase: &AtomicU8) -> anyhow::Result<Vec<Exchange>> {
     let mut client = Client::connect(server.addr, traffic)?;
     let mut exchanges = Vec::new();
     let mut next = Instant::now();
-    while !stop.load(Relaxed) {
+    let mut last = FILLING;
+    loop {
         let now = Instant::now();
+        let current = phase.load(Relaxed);
+        if current == ENDED {
+            return Ok(exchanges);
+        }
+        if current == FILLING || current != last {
+            next = next.max(now);
+        }
+        last = current;
         let due = if now < next {
             sleep(next - now);
             Instant::now()
@@ -193,17 +205,12 @@ fn pace(
             due,
             answered: Instant::now(),
         });
-        next = if begun.load(Relaxed) {
-            due + PACE
-        } else {
-            Instant::now() + PACE
-        };
+        next = due + PACE;
     }
-    Ok(exchanges)
 }
 
 /// Changes large posts, which makes the journal grow faster than anything else.
-fn fill(server: &Server, full: &AtomicBool) -> anyhow::Result<()> {
+fn fill(server: &Server, phase: &AtomicU8) -> anyhow::Result<()> {
     const LARGE: u64 = 8;
     let patches = ["€", "¥"].map(|sign| {
         let body = json!({"text": sign.repeat(10_000)}).to_string();
@@ -212,7 +219,7 @@ fn fill(server: &Server, full: &AtomicBool) -> anyhow::Result<()> {
     let patches: Vec<_> = patches.into_iter().flatten().collect();
     let traffic = Traffic::new(&patches, 4, 1, 200);
     let mut client = Client::connect(server.addr, &traffic)?;
-    while !full.load(Relaxed) {
+    while phase.load(Relaxed) == FILLING {
         client.run(Until::Requests(4))?;
     }
     Ok(())
@@ -245,9 +252,9 @@ impl Folds {
         Ok(happened)
     }
 
-    /// Waits for a fold, and returns when it began and when it ended. Sets `seen` at its
-    /// beginning.
-    fn next(&mut self, seen: &AtomicBool) -> anyhow::Result<(Instant, Instant)> {
+    /// Waits for a fold, and returns when it began and when it ended. Says at its
+    /// beginning that the journal need not be filled any more.
+    fn next(&mut self, phase: &AtomicU8) -> anyhow::Result<(Instant, Instant)> {
         // An idle writer may have folded since the last look.
         self.happened()?;
         let bound = Instant::now() + PATIENCE;
@@ -257,13 +264,13 @@ impl Folds {
         while !self.happened()? {
             ensure!(Instant::now() < bound, "no fold within {PATIENCE:?}");
             if began.is_none() && self.new.exists() {
-                seen.store(true, Relaxed);
+                phase.store(FOLDING, Relaxed);
                 began = Some(before);
             }
             before = Instant::now();
             sleep(POLL);
         }
-        seen.store(true, Relaxed);
+        phase.store(FOLDING, Relaxed);
         Ok((began.unwrap_or(before), Instant::now()))
     }
 }
