@@ -94,8 +94,8 @@ struct Subject {
 /// Microseconds from when each request was due to its answer.
 #[derive(Default)]
 struct Latencies {
-    during: Vec<f64>,
-    without: Vec<f64>,
+    during: Tail,
+    without: Tail,
 }
 
 /// How a fold is followed by the time that it is compared with.
@@ -164,14 +164,17 @@ impl Latencies {
     /// Adds the requests that were under way at some time of the fold, and those that were due
     /// in the calm.
     fn add(&mut self, exchanges: &[Exchange], fold: (Instant, Instant), calm: (Instant, Instant)) {
+        let (mut during, mut without) = (Vec::new(), Vec::new());
         for Exchange { due, answered } in exchanges {
             let us = (*answered - *due).as_secs_f64() * 1e6;
             if *answered >= fold.0 && *due <= fold.1 {
-                self.during.push(us);
+                during.push(us);
             } else if *due >= calm.0 && *due <= calm.1 {
-                self.without.push(us);
+                without.push(us);
             }
         }
+        self.during.add(during);
+        self.without.add(without);
     }
 }
 
@@ -288,49 +291,73 @@ fn report(context: &Context, count: u64, folds: usize, subjects: Vec<Subject>) {
         PACE.as_millis(),
         took.collect::<Vec<_>>().join(", "),
     );
-    let head = ["", "requests", "p50", "p99", "p99.9", "longest"];
+    let head = [
+        "",
+        "requests",
+        "p50",
+        "p99",
+        "p99.9",
+        "longest",
+        "longest of a round",
+    ];
     let title = format!("During {folds} folds of {count} posts");
     let mut table = Table::new(title, text, &head);
     for subject in subjects {
         let name = subject.server.name;
         for (what, latencies) in [("writes", subject.writes), ("reads", subject.reads)] {
-            let (during, without) = (Tail::of(latencies.during), Tail::of(latencies.without));
-            table.row(during.row(format!("{name}, {what} during")));
-            table.row(without.row(format!("{name}, {what} without")));
+            let Latencies {
+                mut during,
+                mut without,
+            } = latencies;
+            let (one, other) = (during.quantiles(), without.quantiles());
+            table.row(during.row(format!("{name}, {what} during"), one));
+            table.row(without.row(format!("{name}, {what} without"), other));
             let mut ratios = vec![format!("{name}, {what}, ×"), String::new()];
-            let pairs = during.us.iter().zip(without.us);
-            ratios.extend(pairs.map(|(during, without)| format!("{:.2}", during / without)));
+            ratios.extend(
+                one.iter()
+                    .zip(other)
+                    .map(|(one, other)| format!("{:.2}", one / other)),
+            );
+            let rounds = during.longest.iter().zip(&without.longest);
+            ratios.push(Spread::of(rounds.map(|(one, other)| one / other)).show(2));
             table.row(ratios);
         }
     }
     context.add(table);
 }
 
-/// The quantiles that matter to whoever waits.
+/// What matters to whoever waits.
+#[derive(Default)]
 struct Tail {
-    requests: usize,
-    /// p50, p99, p99.9 and the longest.
-    us: [f64; 4],
+    /// All requests of all rounds.
+    us: Vec<f64>,
+    /// The longest of each round: what one stall of the machine lengthens in one round only.
+    longest: Vec<f64>,
 }
 
 impl Tail {
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_unstable_by(f64::total_cmp);
-        let last = values.len().saturating_sub(1);
-        // In thousandths, rounded up: the longest is among the last thousandth.
-        let us = [500, 990, 999, 1000].map(|share| {
-            let at = (last * share).div_ceil(1000);
-            values.get(at).copied().unwrap_or(f64::NAN)
-        });
-        Self {
-            requests: values.len(),
-            us,
-        }
+    /// Adds a round.
+    fn add(&mut self, us: Vec<f64>) {
+        self.longest
+            .push(us.iter().copied().fold(f64::NAN, f64::max));
+        self.us.extend(us);
     }
 
-    fn row(&self, name: String) -> Vec<String> {
-        let mut row = vec![name, self.requests.to_string()];
-        row.extend(self.us.map(|us| format!("{us:.0}")));
+    /// p50, p99, p99.9 and the longest of all requests.
+    fn quantiles(&mut self) -> [f64; 4] {
+        self.us.sort_unstable_by(f64::total_cmp);
+        let last = self.us.len().saturating_sub(1);
+        // In thousandths, rounded up: the longest is among the last thousandth.
+        [500, 990, 999, 1000].map(|share| {
+            let at = (last * share).div_ceil(1000);
+            self.us.get(at).copied().unwrap_or(f64::NAN)
+        })
+    }
+
+    fn row(&self, name: String, quantiles: [f64; 4]) -> Vec<String> {
+        let mut row = vec![name, self.us.len().to_string()];
+        row.extend(quantiles.map(|us| format!("{us:.0}")));
+        row.push(Spread::of(self.longest.iter().copied()).show(0));
         row
     }
 }
