@@ -50,15 +50,15 @@ impl JsonError {
         }
     }
 
-    /// The error of `serde_json` for `text[start..]`.
-    pub(crate) fn from_serde(text: &[u8], start: usize, error: &serde_json::Error) -> Self {
-        let lines = text[start..].split_inclusive(|byte| *byte == b'\n');
+    /// The error of `serde_json` for `text`.
+    pub(crate) fn from_serde(text: &[u8], error: &serde_json::Error) -> Self {
+        let lines = text.split_inclusive(|byte| *byte == b'\n');
         let line_start: usize = lines
             .take(error.line().saturating_sub(1))
             .map(<[u8]>::len)
             .sum();
         // serde_json counts the bytes that it has read of the line.
-        let offset = start + line_start + error.column().saturating_sub(1);
+        let offset = line_start + error.column().saturating_sub(1);
         Self::at(text, offset, detail(error))
     }
 }
@@ -71,7 +71,7 @@ impl JsonError {
 pub fn read(bytes: &[u8]) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| JsonError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
-    parse(text, Names::Plain).map_err(|error| JsonError::from_serde(bytes, 0, &error))
+    parse(text, Names::Plain).map_err(|error| JsonError::from_serde(bytes, &error))
 }
 
 /// Reads a text of a file or a journal, which may have any names.

@@ -4,7 +4,7 @@ use common::{Id, Model};
 use serde::Deserialize;
 
 use crate::{
-    document::minify::minify,
+    document::{minify::minify, position::Position},
     json::{self, JsonError},
     rules::edit::SET_BY_SERVER,
 };
@@ -30,21 +30,34 @@ pub(crate) enum Fault {
 /// When the text is not a record, or has a part that the stored record would lose, such
 /// as a member that is named twice.
 pub(crate) fn read<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<M, Fault> {
-    if !text.starts_with('{') {
-        return Err(Fault::Whole(format!(
-            "expected a {} (an object)",
-            M::SINGULAR
-        )));
-    }
-    let record: M = serde_json::from_str(text)?;
-    let (mut names_id, mut unknown) = (false, false);
     compact.clear();
+    let (record, length) = read_first(text, compact)?;
+    if length < text.len() {
+        return Err(Fault::Whole("expected nothing after the record".to_owned()));
+    }
+    Ok(record)
+}
+
+/// As [`read`], but reads the record at the beginning of `text`, and appends its text without
+/// white space to `compact`. Returns the length of the record in bytes as well.
+///
+/// # Errors
+/// As [`read`]. A part of the text may have been appended to `compact` then.
+pub(crate) fn read_first<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<(M, usize), Fault> {
+    let expected = || Fault::Whole(format!("expected a {} (an object)", M::SINGULAR));
+    if !text.starts_with('{') {
+        return Err(expected());
+    }
+    let mut records = serde_json::Deserializer::from_str(text).into_iter::<M>();
+    let record = records.next().ok_or_else(expected)??;
+    let text = &text[..records.byte_offset()];
+    let (mut names_id, mut unknown, start) = (false, false, compact.len());
     let levels = minify(text, compact, |name| {
         names_id |= name == b"id";
         unknown |= !is_own::<M>(name);
     });
     let levels = levels.map_err(|too_deep| Fault::Whole(too_deep.to_string()))?;
-    check_size(compact)?;
+    check_size(&compact[start..]).map_err(Fault::Whole)?;
     if unknown || levels > 1 {
         // The model skips members that it does not know. This finds a name that stands
         // there twice, and a string with half a surrogate pair.
@@ -55,17 +68,17 @@ pub(crate) fn read<M: Model>(text: &str, compact: &mut Vec<u8>) -> Result<M, Fau
         let expected = format!("expected an id, an integer from 1 to {}", Id::<M>::MAX);
         return Err(Fault::Whole(expected));
     }
-    Ok(record)
+    Ok((record, text.len()))
 }
 
 /// Checks the size of a record. `compact` is its text without white space.
 ///
 /// # Errors
 /// When it has more than [`RECORD_BYTES_MAX`] bytes.
-pub(crate) fn check_size(compact: &[u8]) -> Result<(), Fault> {
+pub(crate) fn check_size(compact: &[u8]) -> Result<(), String> {
     if compact.len() > RECORD_BYTES_MAX {
-        let expected = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
-        return Err(Fault::Whole(expected));
+        let bytes_max = RECORD_BYTES_MAX;
+        return Err(format!("expected a record of at most {bytes_max} bytes"));
     }
     Ok(())
 }
@@ -84,11 +97,11 @@ impl From<serde_json::Error> for Fault {
 }
 
 impl Fault {
-    /// This fault in a record that begins at `offset` of the `text` of a `db.json`.
-    pub fn at(self, text: &[u8], offset: usize) -> JsonError {
+    /// This fault in the record `text`, which begins at `position` of a `db.json`.
+    pub fn at(self, text: &str, position: Position) -> JsonError {
         match self {
-            Self::Json(error) => JsonError::from_serde(text, offset, &error),
-            Self::Whole(detail) => JsonError::at(text, offset, detail),
+            Self::Json(error) => position.json(text, &error),
+            Self::Whole(detail) => position.fault(detail),
         }
     }
 

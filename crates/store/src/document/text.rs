@@ -1,28 +1,26 @@
 //! The text of a `db.json`: an object. The member with the collection's name holds the
 //! records; the store keeps all other members unchanged.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    io::{self, Write},
-};
+use std::io::Read;
 
 use common::{Id, Model};
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess};
-use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
-    document::record,
-    json::{JsonError, twice},
+    digest::Digest,
+    document::{
+        ahead,
+        other_members::OtherMembers,
+        position::Position,
+        record,
+        source::{Source, Unread},
+        walk::{Found, Piece, Walk},
+    },
+    json::JsonError,
     memory::{
         index::posting::Posting,
         state::{Loader, State},
     },
 };
-
-/// The member that holds the highest id ever given, by collection, if the records do not
-/// show it: `"lastIds": {"users": 12}`.
-const LAST_IDS: &str = "lastIds";
 
 /// A `db.json` in memory.
 pub(crate) struct Document<M> {
@@ -32,14 +30,9 @@ pub(crate) struct Document<M> {
     pub numbered: bool,
 }
 
-/// The members of a `db.json` other than the collection, as they are spelled in it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct OtherMembers {
-    /// In file order. The collection comes after the first `before` of them.
-    members: Vec<(String, Box<RawValue>)>,
-    before: usize,
-    last_ids: Map<String, Value>,
-}
+/// How many bytes of a `db.json` are read at a time. Small in tests, so that every value of
+/// some length begins in one piece and ends in another.
+const PIECE_BYTES: usize = if cfg!(test) { 64 } else { 256 * 1024 };
 
 impl<M: Model> Document<M> {
     /// An empty collection, for a `db.json` that does not exist yet.
@@ -51,195 +44,157 @@ impl<M: Model> Document<M> {
         }
     }
 
-    /// Reads a whole `db.json`.
+    /// Reads a whole `db.json`, piece by piece. Returns the digest of the file as well.
+    ///
+    /// One thread reads the records, and another one adds them to the collection.
+    ///
+    /// # Errors
+    /// The first fault in the text, or an error of the file.
+    pub fn read(file: impl Read + Send) -> Result<(Self, Digest), Unread> {
+        Self::read_in_pieces(file, PIECE_BYTES)
+    }
+
+    /// As [`Document::read`], from a text in memory.
     ///
     /// # Errors
     /// The first fault in the text.
+    #[cfg(any(test, fuzzing))]
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| JsonError::at(bytes, error.valid_up_to(), "expected UTF-8"))?;
-        let mut reader = Reader::<M>::new(text);
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let parsed = reader
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end());
-        match (reader.fault.take(), parsed) {
-            (Some(fault), _) => Err(fault),
-            (None, Err(error)) => Err(JsonError::from_serde(bytes, 0, &error)),
-            (None, Ok(())) => reader.finish(),
+        match Self::read(bytes) {
+            Ok((document, _)) => Ok(document),
+            Err(Unread::Fault(fault)) => Err(fault),
+            Err(Unread::Io(error)) => panic!("memory can always be read: {error}"),
         }
     }
-}
 
-impl OtherMembers {
-    /// Writes a `db.json` with these members and the records of `state`, one record
-    /// per line.
-    ///
-    /// # Errors
-    /// Any error of `out`.
-    pub fn write<M: Model>(&self, state: &State<M>, out: &mut impl Write) -> io::Result<()> {
-        let last_ids = self.last_ids(state);
-        let mut separator = "{\n";
-        let mut member = |out: &mut dyn Write, name: &str| {
-            let name = serde_json::to_string(name)?;
-            write!(out, "{separator}  {name}: ")?;
-            separator = ",\n";
-            io::Result::Ok(())
-        };
-        let (before, after) = self.members.split_at(self.before);
-        for (name, value) in before {
-            member(out, name)?;
-            write!(out, "{value}")?;
-        }
-        member(out, M::COLLECTION)?;
-        let mut between = "[\n    ";
-        let mut next = state.pages.first();
-        while let Some(place) = next {
-            out.write_all(between.as_bytes())?;
-            out.write_all(state.pages.record(place))?;
-            between = ",\n    ";
-            next = state.pages.next(place);
-        }
-        write!(
-            out,
-            "{}",
-            if state.summary.count == 0 {
-                "[]"
-            } else {
-                "\n  ]"
-            }
+    fn read_in_pieces(
+        file: impl Read + Send,
+        piece_bytes: usize,
+    ) -> Result<(Self, Digest), Unread> {
+        let mut walk = Walk::<M, _>::new(Source::new(file, piece_bytes));
+        let mut records = Records::new();
+        ahead::fill_and_empty(
+            |piece| walk.fill(piece),
+            |piece| records.add(piece).map_err(Unread::from),
         )?;
-        for (name, value) in after {
-            member(out, name)?;
-            write!(out, "{value}")?;
-        }
-        if !last_ids.is_empty() {
-            member(out, LAST_IDS)?;
-            serde_json::to_writer(&mut *out, &last_ids)?;
-        }
-        writeln!(out, "\n}}")
-    }
-
-    /// The last ids to write to the file: those that the records do not show.
-    fn last_ids<M: Model>(&self, state: &State<M>) -> Map<String, Value> {
-        let mut last_ids = self.last_ids.clone();
-        let highest = state.pages.last().map_or(0, |place| state.pages.id(place));
-        if highest < state.last_id || last_ids.contains_key(M::COLLECTION) {
-            last_ids.insert(M::COLLECTION.to_owned(), state.last_id.into());
-        }
-        last_ids
+        let (other_members, digest) = walk.finish()?;
+        Ok((records.finish(other_members)?, digest))
     }
 }
 
-/// Collects the records while `serde_json` reads the text.
-struct Reader<'a, M> {
-    text: &'a str,
+/// The records that were read so far.
+struct Records<M> {
     loader: Loader<M>,
-    /// Whether the text has the collection.
-    found: bool,
     /// Whether the records have ids in the text; `None` before the first record.
     ids_given: Option<bool>,
-    /// Records that stand behind a record with a higher id.
-    late: Vec<Late<M>>,
-    /// The fault in a record. serde's error type cannot carry its position.
-    fault: Option<JsonError>,
-    json: Vec<u8>,
-    other_members: OtherMembers,
+    late: Vec<Late>,
 }
 
-struct Late<M> {
-    offset: usize,
+/// A record that stands behind a record with a higher id.
+struct Late {
+    position: Position,
     id: u64,
     json: Vec<u8>,
-    record: M,
 }
 
-impl<'a, M: Model> Reader<'a, M> {
-    fn new(text: &'a str) -> Self {
+impl<M: Model> Records<M> {
+    fn new() -> Self {
         Self {
-            text,
             loader: Loader::new(),
-            found: false,
             ids_given: None,
             late: Vec::new(),
-            fault: None,
-            json: Vec::new(),
-            other_members: OtherMembers::default(),
         }
     }
 
-    fn fault(&self, offset: usize, detail: impl Into<String>) -> JsonError {
-        JsonError::at(self.text.as_bytes(), offset, detail)
-    }
-
-    fn record(&mut self, raw: &'a RawValue) -> Result<(), JsonError> {
-        let json = raw.get();
-        let offset = json.as_ptr() as usize - self.text.as_ptr() as usize;
-        let record = record::read::<M>(json, &mut self.json)
-            .map_err(|fault| fault.at(self.text.as_bytes(), offset))?;
-        let given = record.id().map(common::Id::get);
-        if *self.ids_given.get_or_insert(given.is_some()) != given.is_some() {
-            let expected = "expected either every record with an id or none";
-            return Err(self.fault(offset, expected));
-        }
-        let last = self.loader.state().last_id;
-        let id = given.unwrap_or(last + 1);
-        if given.is_none() {
-            let comma = if self.json == b"{}" { "" } else { "," };
-            self.json
-                .splice(1..1, format!("\"id\":{id}{comma}").into_bytes());
-            record::check_size(&self.json)
-                .map_err(|fault| fault.at(self.text.as_bytes(), offset))?;
-        }
-        if id > last {
-            self.check_unique(offset, id, &record)?;
-            self.loader.push(id, &self.json, &record);
-        } else {
-            let json = std::mem::take(&mut self.json);
-            self.late.push(Late {
-                offset,
-                id,
-                json,
-                record,
-            });
+    /// Adds the records of a piece.
+    ///
+    /// # Errors
+    /// The first record that contradicts a record before it.
+    fn add(&mut self, piece: &Piece<M>) -> Result<(), JsonError> {
+        // Counted from one late record to the next: all records may be late.
+        let (mut position, mut counted) = (piece.start, 0);
+        for Found {
+            record,
+            at,
+            compact,
+        } in &piece.records
+        {
+            let mut position = || {
+                position = position.behind(&piece.text[counted..*at]);
+                counted = *at;
+                position
+            };
+            self.add_record(record, &piece.compact[compact.clone()], &mut position)
+                .map_err(|expected| position().fault(expected))?;
         }
         Ok(())
     }
 
-    fn check_unique(&self, offset: usize, id: u64, record: &M) -> Result<(), JsonError> {
-        check_unique(self.loader.state(), id, record).map_err(|detail| self.fault(offset, detail))
+    /// Adds a record with this JSON.
+    ///
+    /// # Errors
+    /// What was expected instead.
+    fn add_record(
+        &mut self,
+        record: &M,
+        json: &[u8],
+        position: impl FnOnce() -> Position,
+    ) -> Result<(), String> {
+        let given = record.id().map(Id::get);
+        if *self.ids_given.get_or_insert(given.is_some()) != given.is_some() {
+            return Err("expected either every record with an id or none".to_owned());
+        }
+        let last = self.loader.state().last_id;
+        let id = given.unwrap_or(last + 1);
+        if id <= last {
+            self.late.push(Late {
+                position: position(),
+                id,
+                json: json.to_vec(),
+            });
+            return Ok(());
+        }
+        let numbered = given.is_none().then(|| with_id(id, json));
+        let json = numbered.as_deref().unwrap_or(json);
+        record::check_size(json)?;
+        check_unique(self.loader.state(), id, record)?;
+        self.loader.push(id, json, record);
+        Ok(())
     }
 
-    fn finish(self) -> Result<Document<M>, JsonError> {
-        let at = |offset, detail: String| JsonError::at(self.text.as_bytes(), offset, detail);
-        if !self.found {
-            let expected = format!("expected a member \"{}\" with an array", M::COLLECTION);
-            return Err(at(0, expected));
-        }
+    /// Adds the late records, and returns the whole document.
+    ///
+    /// # Errors
+    /// The first fault in a record that stands behind a record with a higher id.
+    fn finish(self, other_members: OtherMembers) -> Result<Document<M>, JsonError> {
         let mut state = self.loader.finish();
         for late in self.late {
-            if state.get(late.id).is_some() {
-                return Err(at(
-                    late.offset,
-                    format!(
-                        "expected an id other than {}, which another record has",
-                        late.id
-                    ),
-                ));
+            let Late { position, id, json } = late;
+            if state.get(id).is_some() {
+                let expected = format!("expected an id other than {id}, which another record has");
+                return Err(position.fault(expected));
             }
-            check_unique(&state, late.id, &late.record)
-                .map_err(|detail| at(late.offset, detail))?;
-            state.put(late.id, &late.json, &late.record);
+            let record: M =
+                serde_json::from_slice(&json).expect("what is added was read as a record");
+            check_unique(&state, id, &record).map_err(|expected| position.fault(expected))?;
+            state.put(id, &json, &record);
         }
-        if let Some(last_id) = self.other_members.last_ids.get(M::COLLECTION) {
+        if let Some(last_id) = other_members.last_ids.get(M::COLLECTION) {
             state.last_id = last_id.as_u64().unwrap_or(0).max(state.last_id);
         }
         Ok(Document {
             state,
-            other_members: self.other_members,
+            other_members,
             numbered: self.ids_given == Some(false),
         })
     }
+}
+
+/// The JSON of a record without an id, with this id added.
+fn with_id(id: u64, json: &[u8]) -> Vec<u8> {
+    let comma = if json == b"{}" { "" } else { "," };
+    let beginning = format!("{{\"id\":{id}{comma}");
+    [beginning.as_bytes(), &json[1..]].concat()
 }
 
 /// Checks that no other record of `state` has the same value in a unique member.
@@ -259,108 +214,6 @@ pub(crate) fn check_unique<M: Model>(state: &State<M>, id: u64, record: &M) -> R
         }
     }
     Ok(())
-}
-
-impl<'a, M: Model> DeserializeSeed<'a> for &mut Reader<'a, M> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a, M: Model> de::Visitor<'a> for &mut Reader<'a, M> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with a member \"{}\"", M::COLLECTION)
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut keys = HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if keys.contains(&key) {
-                return Err(twice(&key));
-            }
-            keys.insert(key.clone());
-            if key == LAST_IDS {
-                self.other_members.last_ids = map.next_value_seed(LastIds)?;
-            } else if key != M::COLLECTION {
-                let other = map.next_value::<&RawValue>()?.to_owned();
-                self.other_members.members.push((key, other));
-            } else {
-                self.found = true;
-                self.other_members.before = self.other_members.members.len();
-                map.next_value_seed(Records(self))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads the object of last ids.
-struct LastIds;
-
-impl<'a> DeserializeSeed<'a> for LastIds {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'a> de::Visitor<'a> for LastIds {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with the last id given in each collection")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut last_ids = Map::new();
-        while let Some(name) = map.next_key::<String>()? {
-            if last_ids.contains_key(&name) {
-                return Err(twice(&name));
-            }
-            let id = map.next_value::<&RawValue>()?.get().parse();
-            let Some(id) = id.ok().filter(|id: &u64| *id <= Id::<()>::MAX) else {
-                let expected = format!("expected the last id given in {name}");
-                return Err(de::Error::custom(expected));
-            };
-            last_ids.insert(name, id.into());
-        }
-        Ok(last_ids)
-    }
-}
-
-/// Reads the array of records.
-struct Records<'r, 'a, M>(&'r mut Reader<'a, M>);
-
-impl<'a, M: Model> DeserializeSeed<'a> for Records<'_, 'a, M> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'a, M: Model> de::Visitor<'a> for Records<'_, 'a, M> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an array of {}", M::COLLECTION)
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut records: A) -> Result<(), A::Error> {
-        while let Some(raw) = records.next_element::<&'a RawValue>()? {
-            if let Err(fault) = self.0.record(raw) {
-                let error = de::Error::custom(&fault);
-                self.0.fault = Some(fault);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

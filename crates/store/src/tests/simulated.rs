@@ -7,7 +7,7 @@ mod handle;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
-    io,
+    io::{self, Cursor, Read},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard},
 };
@@ -191,10 +191,13 @@ impl Simulated {
 }
 
 impl Disk for Simulated {
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    fn reader(&self, path: &Path) -> io::Result<Option<Box<dyn Read + Send>>> {
         let inner = self.call(Wants::Access).map_err(|(_, error)| error)?;
-        let file = inner.names.get(path);
-        Ok(file.map(|file| inner.files[*file].current.clone()))
+        let Some(file) = inner.names.get(path) else {
+            return Ok(None);
+        };
+        let contents = inner.files[*file].current.clone();
+        Ok(Some(Box::new(Cursor::new(contents))))
     }
 
     fn create(&self, path: &Path, _: &Path) -> io::Result<Box<dyn DiskFile>> {

@@ -1,6 +1,7 @@
 use common::{Post, User};
 
 use super::*;
+use crate::round_trip::written;
 
 fn texts<M: Model>(state: &State<M>) -> Vec<String> {
     let text = |id| {
@@ -11,11 +12,25 @@ fn texts<M: Model>(state: &State<M>) -> Vec<String> {
     (1..=state.last_id).filter_map(text).collect()
 }
 
+/// What is said of a text that is refused, in pieces of any size.
 fn refused<M: Model>(text: &str) -> String {
-    Document::<M>::parse(text.as_bytes())
-        .err()
-        .expect("refused")
-        .to_string()
+    let said = said::<M>(text.as_bytes(), text.len() + 1);
+    for piece_bytes in [1, 2, 3, 5, 8, 13, 21, 64] {
+        assert_eq!(
+            self::said::<M>(text.as_bytes(), piece_bytes),
+            said,
+            "{text}"
+        );
+    }
+    said
+}
+
+fn said<M: Model>(text: &[u8], piece_bytes: usize) -> String {
+    match Document::<M>::read_in_pieces(text, piece_bytes) {
+        Err(Unread::Fault(fault)) => fault.to_string(),
+        Err(Unread::Io(error)) => panic!("{error}"),
+        Ok(_) => panic!("{} was read", String::from_utf8_lossy(text)),
+    }
 }
 
 #[test]
@@ -210,4 +225,87 @@ fn posts_have_ids_or_none_of_them_has() {
         refused::<Post>(r#"{"posts":[{"id":null,"thread":2,"text":"a","user":1}]}"#),
         "line 1, column 11: expected an id, an integer from 1 to 9007199254740991"
     );
+}
+
+#[test]
+fn what_is_read_does_not_depend_on_the_pieces() {
+    let fine = r#""name": "é\u00e9😀", "bio": "]}, {\"" "#;
+    let text = format!(
+        r#" {{"version": -1.5e3, "a": [{{"users": []}}, "é"], "users": [
+    {{"id": 4, "username": "a", {fine}, "x": {{"b": [ 1, 2 ]}}}},{{"id":2,"username":"b",{fine}}},
+  {{ "id":7,"username": "c", {fine}}} ] , "lastIds": {{"users": 12, "posts": 3}},
+  "number": 12 }}
+"#
+    );
+    let whole = Document::<User>::parse(text.as_bytes()).unwrap();
+    let records = texts(&whole.state);
+    let expected = [2, 4, 7].map(|id| format!(r#"{{"id":{id},"#));
+    assert!(
+        records
+            .iter()
+            .zip(expected)
+            .all(|(json, id)| json.starts_with(&id))
+    );
+    for piece_bytes in 1..=text.len() + 1 {
+        let read = Document::<User>::read_in_pieces(text.as_bytes(), piece_bytes);
+        let (document, digest) = read.unwrap();
+        assert_eq!(digest, Digest::of(text.as_bytes()), "{piece_bytes}");
+        assert_eq!(texts(&document.state), records, "{piece_bytes}");
+        assert_eq!(document.state.last_id, 12);
+        assert_eq!(written(&document), written(&whole), "{piece_bytes}");
+    }
+}
+
+#[test]
+fn of_several_faults_the_first_is_named() {
+    let fine = r#""name":"F","bio":"""#;
+    let users = [
+        format!(r#"{{"id":1,"username":"a",{fine}}}"#),
+        format!(r#"{{"id":2,"username":"a",{fine}}}"#),
+        format!(r#"{{"id":3,"username":"A",{fine}}}"#),
+        r#"{"id":4,"#.to_owned(),
+    ];
+    for (users, expected) in [
+        (
+            &users[..],
+            "line 3, column 1: expected a username that user 1",
+        ),
+        (
+            &users[1..],
+            "line 3, column 22: expected 1 to 32 characters",
+        ),
+        (&users[3..], "line 2, column 8: EOF while parsing"),
+    ] {
+        let text = format!("{{\"users\":[\n{}", users.join(",\n"));
+        let said = refused::<User>(&text);
+        assert!(said.starts_with(expected), "{text}: {said}");
+        for piece_bytes in [1, 10, 1000] {
+            let text = [text.as_bytes(), b"\xff"].concat();
+            let said = self::said::<User>(&text, piece_bytes);
+            let beginning = expected.split(':').next().unwrap();
+            if users.len() > 1 {
+                assert!(said.starts_with(beginning), "{said}");
+            } else {
+                assert_eq!(said, "line 2, column 9: expected UTF-8");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_is_not_taken_for_a_shorter_one() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is broken"))
+        }
+    }
+    let text = user(r#""id":1,"username":"finn","name":"F","bio":"""#);
+    for end in 0..=text.len() {
+        for piece_bytes in [1, 7, 1000] {
+            let file = text.as_bytes()[..end].chain(Broken);
+            let read = Document::<User>::read_in_pieces(file, piece_bytes);
+            assert!(matches!(read, Err(Unread::Io(_))), "{end}, {piece_bytes}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     digest::Digest,
-    document::text::OtherMembers,
+    document::other_members::OtherMembers,
     journal::file::{
         append::JournalWriter,
         disk::{Directory, Disk, DiskFile, Identity, Version},

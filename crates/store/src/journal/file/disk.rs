@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
-    io,
+    io::{self, Read},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown},
     path::Path,
 };
@@ -14,8 +14,8 @@ use rustix::fs::OFlags;
 
 /// A disk. Files and their directory must be synced separately.
 pub(crate) trait Disk: Send + Sync {
-    /// The contents of a regular file; `None` when there is no such file.
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>>;
+    /// Opens a regular file for reading; `None` when there is no such file.
+    fn reader(&self, path: &Path) -> io::Result<Option<Box<dyn Read + Send>>>;
     /// Creates an empty file and removes the file that had its name. The new file gets
     /// the owner and the permissions of `like`, if that file exists.
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>>;
@@ -81,15 +81,17 @@ pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 pub(crate) struct FileSystem;
 
 impl Disk for FileSystem {
-    fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let metadata = absent_is_none(fs::metadata(path))?;
-        match metadata {
+    fn reader(&self, path: &Path) -> io::Result<Option<Box<dyn Read + Send>>> {
+        match absent_is_none(fs::metadata(path))? {
             None => Ok(None),
             // Reading a device may never end, and reading a pipe may wait forever.
             Some(metadata) if !metadata.is_file() => {
                 Err(io::Error::other("it is not a regular file"))
             }
-            Some(_) => absent_is_none(fs::read(path)),
+            Some(_) => {
+                let file = absent_is_none(File::open(path))?;
+                Ok(file.map(|file| Box::new(file) as Box<dyn Read + Send>))
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use common::Model;
 
 use crate::{
-    document::text::{Document, OtherMembers},
+    document::{other_members::OtherMembers, text::Document},
     error::CloseError,
     journal::file::{
         append::JournalWriter,

@@ -1,6 +1,6 @@
 //! Reads the files and yields the collection as of the last acknowledged write.
 
-use std::path::Path;
+use std::{io::Read, path::Path};
 
 use common::Model;
 
@@ -9,6 +9,7 @@ use crate::{
     digest::Digest,
     document::{
         coherence, record,
+        source::Unread,
         text::{Document, check_unique},
     },
     error::{JournalError, OpenError},
@@ -95,39 +96,42 @@ pub(crate) fn recover_unlocked<M: Model>(
 /// When a file cannot be read or is damaged, or the journal belongs to another `db.json`.
 pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovered<M>, OpenError> {
     coherence::check::<M>()?;
-    let read = |path: &Path| {
-        let read = disk.read(path);
-        read.map_err(|cause| OpenError::Read {
-            path: path.to_owned(),
-            cause,
-        })
+    let cannot_read = |path: &Path| {
+        let path = path.to_owned();
+        |cause| OpenError::Read { path, cause }
     };
-    let cannot_read = |cause| OpenError::Read {
-        path: path.to_owned(),
-        cause,
+    let version = disk.version(path).map_err(cannot_read(path))?;
+    let (document, digest) = match disk.reader(path).map_err(cannot_read(path))? {
+        Some(file) => {
+            let (document, digest) = Document::read(file).map_err(|why| match why {
+                Unread::Io(cause) => cannot_read(path)(cause),
+                Unread::Fault(fault) => OpenError::Document {
+                    path: path.to_owned(),
+                    fault,
+                },
+            })?;
+            (document, Some(digest))
+        }
+        None => (Document::empty(), None),
     };
-    let version = disk.version(path).map_err(cannot_read)?;
-    let bytes = read(path)?;
-    let document = match &bytes {
-        Some(bytes) => Document::parse(bytes).map_err(|fault| OpenError::Document {
-            path: path.to_owned(),
-            fault,
-        })?,
-        None => Document::empty(),
-    };
-    let records = document.state.summary.count;
-    let base = bytes.map(|bytes| RecoveredBase {
-        digest: Digest::of(&bytes),
+    let base = digest.map(|digest| RecoveredBase {
+        digest,
         version,
-        records,
+        records: document.state.summary.count,
     });
     let journal_path = journal_path(path);
     let damaged = |error| OpenError::Journal {
         path: journal_path.clone(),
         error,
     };
-    let journal = match read(&journal_path)? {
-        Some(bytes) => {
+    let journal = match disk
+        .reader(&journal_path)
+        .map_err(cannot_read(&journal_path))?
+    {
+        Some(mut file) => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)
+                .map_err(cannot_read(&journal_path))?;
             let journal = Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?;
             Some((journal, bytes))
         }
@@ -137,7 +141,7 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         document,
         base,
         journal: None,
-        disturbed: disk.version(path).map_err(cannot_read)? != version,
+        disturbed: disk.version(path).map_err(cannot_read(path))? != version,
     };
     let Some((journal, bytes)) = journal else {
         return Ok(recovered);
