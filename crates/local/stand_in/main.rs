@@ -1,8 +1,8 @@
-//! A stand-in for a service, with a service's command line: what it does is written in its `db.json`
-//! and asked for by path, so that tests can have it hang, crash, or answer what no service should.
+//! A stand-in for a service in tests. It takes a service's command line. Its `db.json` and the paths
+//! of requests tell it what to do: hang, crash, or answer what no service should.
 //!
-//! Members of `db.json`: `fail` (a line for stderr, then exit code 1), `silent` (never listens),
-//! `ready` (a status other than 200).
+//! Members of `db.json`: `fail` (writes this line to stderr and exits with 1), `silent` (never
+//! listens), `ready` (the status of the health check, 200 by default).
 
 use std::io::Write;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct Config {
     port: u16,
     #[arg(long)]
     db: std::path::PathBuf,
-    /// As services have it.
+    /// Ends when standard input closes, as services do.
     #[arg(long)]
     exit_with_stdin: bool,
 }
@@ -108,7 +108,7 @@ async fn line(stream: &mut BufReader<TcpStream>) -> Result<String> {
     Ok(line.trim_end().to_owned())
 }
 
-/// Reads a request; none when the connection has ended.
+/// Reads a request. Returns `None` when the connection has ended.
 async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
     let first = line(stream).await?;
     if first.is_empty() {
@@ -123,7 +123,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     if first.contains("/deaf ") {
-        // Leaves the body where it is.
+        // Never reads the body.
         std::future::pending::<()>().await;
     }
     let header = |name: &str| {
@@ -165,14 +165,14 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
     }))
 }
 
-/// For tests that wait until a request is under way.
-fn say_that_it_has(path: &str) {
+/// Logs that a request is under way. Tests wait for this line.
+fn log_under_way(path: &str) {
     let line = format!(r#"{{"level":"INFO","message":"under way","path":"{path}"}}"#);
-    // Not every test reads it to the end.
+    // Fails when the test no longer reads the output.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Answers; whether the connection stays open.
+/// Answers a request. Returns whether the connection stays open.
 async fn answer(request: &Request, stream: &mut TcpStream, state: &State) -> Result<bool> {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let number: u64 = query.parse().unwrap_or_default();
@@ -190,12 +190,12 @@ async fn answer(request: &Request, stream: &mut TcpStream, state: &State) -> Res
         }
         "ready" => state.ready.store(u16::try_from(number)?, Ordering::Relaxed),
         "slow" => {
-            say_that_it_has(path);
+            log_under_way(path);
             sleep(Duration::from_millis(number)).await;
         }
         "hang" => {
-            say_that_it_has(path);
-            // Until the other side has had enough.
+            log_under_way(path);
+            // Waits until the other side closes the connection.
             while stream.read(&mut [0; 1024]).await? > 0 {}
             return Ok(false);
         }

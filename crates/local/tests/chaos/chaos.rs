@@ -20,10 +20,11 @@ use crate::system::{self, End, SERVICES, System};
 use crate::writers::{Writer, member};
 use crate::{say, setting};
 
-/// How long clients wait for a service that faults hit, and for one that none does.
+/// How long clients wait for an answer of a service that has faults, and of one that has none.
 const PATIENCE: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(45)];
 
-/// The threads are left alone, and the posts are only changed in ways that fail no request.
+/// A fault for the cluster with many tasks. The threads service has none, and the posts service only
+/// those that must fail no request.
 fn of_many_tasks(rng: &mut Rng) -> Fault {
     let pause = pause(rng);
     let tasks = rng.usize(1..6);
@@ -40,7 +41,7 @@ fn of_many_tasks(rng: &mut Rng) -> Fault {
     }
 }
 
-/// The users are left alone.
+/// A fault for the writable cluster. The users service has none.
 fn of_writers(rng: &mut Rng) -> Fault {
     let pause = pause(rng);
     match rng.u8(..100) {
@@ -57,15 +58,15 @@ fn of_writers(rng: &mut Rng) -> Fault {
     }
 }
 
-/// Mostly short; one in four is too long for the health checks.
+/// The length of a pause. One in four is so long that health checks fail.
 fn pause(rng: &mut Rng) -> Duration {
     let long = rng.u8(..4) == 0;
     let times = if long { 12_000..20_000 } else { 50..2_000 };
     Duration::from_millis(rng.u64(times))
 }
 
-/// Health checks that notice a hung task soon, and for services that are left alone such that a
-/// busy machine does not look like one.
+/// Sets health checks that notice a hung task soon. Services in `left_alone` have no faults: their
+/// checks are so patient that a busy machine does not fail them.
 fn with_health_checks(mut setup: Setup, left_alone: &[&str]) -> Setup {
     for service in SERVICES {
         let [interval, timeout, threshold] = if left_alone.contains(&service) {

@@ -1,4 +1,4 @@
-//! A client that goes on when the cluster behind it is gone for a while.
+//! A client that goes on after the cluster was down for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Ask {
     pub path: String,
     pub if_match: Option<&'static str>,
     pub body: Option<String>,
-    /// Whose token it shows.
+    /// The service whose token it sends.
     pub token_of: Option<&'static str>,
 }
 
@@ -36,12 +36,12 @@ impl Ask {
     }
 }
 
-/// What came of it.
+/// The outcome of a request.
 pub enum Outcome {
     Answer(Answer),
     /// No answer, for this reason.
     Broken(String),
-    /// No answer, or none of a service's, and the cluster was ended meanwhile.
+    /// No answer or a 5xx, and the cluster was stopped meanwhile.
     Outage,
 }
 

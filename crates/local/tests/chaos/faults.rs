@@ -1,4 +1,4 @@
-//! What goes wrong, in an order that a seed decides.
+//! Injects faults, in an order that a seed decides.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -14,24 +14,24 @@ use crate::say;
 use crate::small_disk::SmallDisk;
 use crate::system::{End, System, signal};
 
-/// Something that goes wrong.
+/// A fault to inject.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
     /// A task is killed.
     Kill(&'static str),
     /// Every task of a service is killed.
     KillAll(&'static str),
-    /// A task does nothing for a while, so long perhaps that it fails its health checks.
+    /// A task is paused once, perhaps until it fails its health checks.
     Pause(&'static str, Duration),
-    /// A task does nothing most of the time.
+    /// A task is paused again and again, so that it runs for a quarter of the time.
     Slow(&'static str),
     /// The tasks of a service are replaced.
     Restart(&'static str),
     /// A service gets more tasks, or fewer.
     Scale(&'static str, usize),
-    /// The disk is full, and later is not, and the service on it is started again.
+    /// The disk is full for a while, and the service on it is then restarted.
     FillDisk(&'static str),
-    /// The load balancer, and everything behind it, ends and starts again.
+    /// The whole cluster ends and starts again.
     End(End),
 }
 
@@ -41,15 +41,15 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The faults of a system, at random.
+/// Injects random faults into a system.
 pub struct Faults {
     pub system: Arc<System>,
-    /// Chooses the next one.
+    /// Chooses the next fault.
     pub choose: fn(&mut Rng) -> Fault,
     pub rng: Rng,
     pub disk: Option<Arc<SmallDisk>>,
     under_way: JoinSet<()>,
-    /// Processes that were paused.
+    /// Processes that were paused at least once.
     paused: Arc<Mutex<Vec<u32>>>,
     started: Instant,
 }
@@ -72,11 +72,11 @@ impl Faults {
         }
     }
 
-    /// Lets things go wrong until then.
+    /// Injects faults until then.
     pub async fn run(&mut self, until: Instant) {
         while Instant::now() < until {
             let fault = (self.choose)(&mut self.rng);
-            // Whatever it does, the next fault is the same.
+            // A generator of its own, so that the next fault does not depend on what this one draws.
             let rng = self.rng.fork();
             let seconds = self.started.elapsed().as_secs_f32();
             say(&format!("{seconds:6.1} s  {} {fault}", self.system.name));
@@ -93,11 +93,11 @@ impl Faults {
         }
     }
 
-    /// Makes everything well again, and waits until it is.
+    /// Ends all faults, and waits until every task is healthy.
     pub async fn heal(mut self) -> Option<Arc<SmallDisk>> {
         self.under_way.shutdown().await;
         for &pid in &*self.paused.lock().unwrap() {
-            // It may have been replaced.
+            // Fails when the process was replaced.
             let _ = signal(pid, Signal::CONT);
         }
         if let Some(disk) = &self.disk {
@@ -105,7 +105,7 @@ impl Faults {
         }
         self.system.settled().await;
         if self.disk.is_some() {
-            // It refuses writes until then.
+            // After a full disk the service refuses writes until it is restarted.
             let restarted = self.system.ask(Request::Restart("posts".to_owned())).await;
             assert_eq!(restarted, Ok(()));
             self.system.settled().await;
@@ -176,11 +176,11 @@ impl Faults {
         rng.choice(pids)
     }
 
-    /// Asks and does not wait: the next fault may come in the middle.
+    /// Asks the cluster for something and does not wait, so that the next fault may come meanwhile.
     fn ask(&mut self, request: Request) {
         let system = Arc::clone(&self.system);
         self.under_way.spawn(async move {
-            // Refused when something else is under way or the cluster ends meanwhile.
+            // Fails when another request is under way or the cluster ends meanwhile.
             let _ = system.ask(request).await;
         });
     }

@@ -1,8 +1,8 @@
-//! The cluster with the services themselves, under load, while everything around them breaks; and
-//! under load for long. Every answer is compared with a model of what it must be.
+//! The cluster with the real services under load: with faults (`chaos.rs`), and for long (`soak.rs`).
+//! Every answer is compared with a model of what it must be.
 //!
-//! The environment says how long and how: `CHAOS_SECONDS` (20), `CHAOS_SEED` (another one each
-//! time; written at the start, so that a sequence of faults can be repeated), `SOAK_SECONDS` (60).
+//! Environment variables: `CHAOS_SECONDS` (20), `CHAOS_SEED` (random; printed at the start, so that a
+//! sequence of faults can be repeated), `SOAK_SECONDS` (60).
 
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
@@ -23,7 +23,7 @@ mod writers;
 
 use std::io::Write as _;
 
-/// What a run is given by the environment.
+/// The value of an environment variable.
 fn setting(name: &str, default: u64) -> u64 {
     let Ok(text) = std::env::var(name) else {
         return default;
@@ -32,7 +32,7 @@ fn setting(name: &str, default: u64) -> u64 {
         .unwrap_or_else(|_| panic!("{name}: expected a number, found {text:?}"))
 }
 
-/// Writes to the terminal, also where the test harness keeps what a test prints.
+/// Writes to stderr at once. (The test harness holds back what a test prints until it fails.)
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

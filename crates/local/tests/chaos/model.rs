@@ -1,14 +1,15 @@
-//! What a service's collection may hold after writes whose outcome is known, and some whose is not.
+//! A model of a collection: what it may hold after writes, some of which have an unknown outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// The member that a write sets, or `None` without a record. No two writes set the same.
+/// The value of the member that writes set, or `None` when there is no record. No two writes set the
+/// same value.
 pub type Content = Option<String>;
 
-/// What one record may hold, the oldest first: one content after an answer, one more after a write
-/// whose answer was lost.
+/// What one record may hold, the oldest content first. A write that was answered leaves one content.
+/// A write whose answer was lost adds one.
 #[derive(Debug, Clone)]
 pub struct Record(Vec<Content>);
 
@@ -33,7 +34,8 @@ impl Record {
         self.0.push(content);
     }
 
-    /// Takes note of what a client has read: nothing older may be read again. Whether it could be.
+    /// Notes what a client has read: nothing older may be read from now on. Returns whether the record
+    /// may hold this content.
     pub fn seen(&mut self, content: &Content) -> bool {
         let found = self.0.iter().position(|possible| possible == content);
         found.inspect(|&at| drop(self.0.drain(..at))).is_some()
@@ -43,14 +45,14 @@ impl Record {
 /// What one writer knows of a collection.
 #[derive(Debug, Default, Clone)]
 pub struct Model {
-    /// Records that it created, by id; deleted ones too.
+    /// Records that it created, by id, including deleted ones.
     pub records: BTreeMap<u64, Record>,
-    /// Of creations whose outcome it does not know.
+    /// The contents of creations whose outcome is unknown.
     pub maybe: BTreeSet<String>,
 }
 
-/// How `list`, a whole collection, differs from what the writers know and the seed. `member` is the
-/// one that writes set.
+/// How `list`, a whole collection, differs from the seed and from what the writers know. `member` is
+/// the member that writes set.
 pub fn faults(models: &[Model], seed: &[Value], list: &[Value], member: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut listed = BTreeMap::new();

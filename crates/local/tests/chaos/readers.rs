@@ -1,4 +1,4 @@
-//! Clients that read what nobody changes.
+//! Clients that read data that nobody changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::client::{Ask, Client, Outcome};
 use crate::report::Report;
 use crate::system::System;
 
-/// What each path must answer.
+/// The body and the entity tag that each path must answer.
 pub type Expected = BTreeMap<String, (Bytes, Option<HeaderValue>)>;
 
-/// What a service answers while all is well, compared with its seed.
+/// Asks a service for each path before there are faults, and compares the answers with its seed.
 pub async fn learn(system: &Arc<System>, service: &'static str) -> Expected {
     let seed = system.seed(service);
     let mut paths: Vec<(String, Option<Value>)> = vec![

@@ -1,28 +1,28 @@
-//! What clients met.
+//! Counts what clients were answered.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Mutex;
 
-/// More wrong answers than these are not kept.
+/// At most so many wrong answers are kept.
 const WRONG_MAX: usize = 20;
 
-/// What became of the requests to one service.
+/// The outcomes of the requests to one service.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Counts {
-    /// Answered as they must be.
+    /// Answered correctly.
     pub answered: u64,
-    /// Refused with a 5xx, broken off, or not answered in time.
+    /// Answered with a 5xx, not completely, or not in time.
     pub unavailable: u64,
-    /// Sent when the whole cluster was being restarted.
+    /// Failed because the whole cluster was being restarted.
     pub outages: u64,
 }
 
-/// What clients met, by system and service.
+/// The outcomes of all requests, by system and service.
 #[derive(Default)]
 pub struct Report {
     counts: Mutex<BTreeMap<(&'static str, &'static str), Counts>>,
-    /// One of the reasons why a service was not available.
+    /// The first reason why a service was not available.
     reasons: Mutex<BTreeMap<(&'static str, &'static str), String>>,
     wrong: Mutex<Vec<String>>,
 }
@@ -45,7 +45,7 @@ impl Report {
         self.count(of, |counts| counts.outages += 1);
     }
 
-    /// An answer that no service may ever give.
+    /// Notes an answer that no service may give.
     pub fn wrong(&self, what: String) {
         let mut wrong = self.wrong.lock().unwrap();
         if wrong.len() < WRONG_MAX {
@@ -59,7 +59,7 @@ impl Report {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
-    /// Fails the test when a request failed that no fault can excuse.
+    /// Fails the test when a request to this service failed outside of restarts of the cluster.
     pub fn assert_always_available(&self, of: (&'static str, &'static str)) {
         let counts = self.counts.lock().unwrap()[&of];
         let reason = self.reasons.lock().unwrap().get(&of).cloned();

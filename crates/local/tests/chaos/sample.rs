@@ -1,4 +1,4 @@
-//! What processes occupy.
+//! Resources that processes use.
 
 use std::fmt;
 use std::fs;
@@ -7,17 +7,17 @@ use std::sync::Arc;
 use crate::support::{descriptors, resident_kib};
 use crate::system::{SERVICES, System};
 
-/// What a process occupies.
+/// Resources that a process uses.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sample {
     pub resident_kib: u64,
     pub descriptors: usize,
-    /// Of its journal, if it has one.
+    /// The length of its journal; 0 without one.
     pub journal_bytes: u64,
 }
 
 impl Sample {
-    /// The larger of each.
+    /// The larger value of each resource.
     pub fn max(self, other: Self) -> Self {
         Self {
             resident_kib: self.resident_kib.max(other.resident_kib),
@@ -41,7 +41,7 @@ impl fmt::Display for Sample {
     }
 }
 
-/// The processes of a system and what they occupy now.
+/// The processes of a system and what they use now.
 pub async fn sample(system: &Arc<System>) -> Vec<(String, Sample)> {
     let of = |pid, journal_bytes| Sample {
         resident_kib: resident_kib(pid),

@@ -1,15 +1,15 @@
-//! A disk that is full from time to time.
+//! A small disk that a test can fill.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file system in memory of a few megabytes. Only root can mount one.
+/// A file system of a few megabytes, in memory. Only root can mount one.
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts one at `path`, which is made; nothing when the system does not allow it.
+    /// Creates the directory `path` and mounts one there. Returns `None` when the system refuses.
     pub fn mount(path: &Path) -> Option<Self> {
         fs::create_dir_all(path).unwrap();
         let mut mount = Command::new("mount");
@@ -20,7 +20,7 @@ impl SmallDisk {
             .then(|| Self(path.to_owned()))
     }
 
-    /// Leaves no room.
+    /// Fills the disk.
     pub fn fill(&self) {
         let mut ballast = File::create(self.ballast()).unwrap();
         for size in [64 * 1024, 512] {
@@ -28,9 +28,9 @@ impl SmallDisk {
         }
     }
 
-    /// Gives the room back.
+    /// Frees the disk.
     pub fn free(&self) {
-        // Not there when it was never filled.
+        // Fails when the disk was never filled.
         let _ = fs::remove_file(self.ballast());
     }
 
@@ -41,7 +41,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a task may still be ending.
+        // `--lazy`, because a task that is ending may still use it.
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }

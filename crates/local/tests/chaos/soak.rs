@@ -1,4 +1,4 @@
-//! Load for long, without faults.
+//! A long time under load, without faults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::{say, setting, system};
 
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// What memory may differ by between two quarters: allocators keep some of what they are given back.
+/// How much memory may differ between two quarters: allocators keep a part of what is freed.
 const SLACK_KIB: u64 = 4 * 1024;
 
-/// What descriptors may differ by: of six clients each may have a connection to both tasks of its
-/// service, and each of six tasks may be asked for its health. How many of them meet is chance; a
-/// leak would be one of thousands of requests.
+/// How many descriptors may differ between two quarters. Each of six clients may have a connection to
+/// both tasks of its service, and each of six tasks may have a health check. How many of these exist
+/// at one moment is chance. A leak would be larger, because there are thousands of requests.
 const SLACK_DESCRIPTORS: usize = 18;
 
-/// A journal is folded into `db.json` when it has grown to a megabyte, or the file's size.
+/// A journal is folded into `db.json` at a megabyte or at the file's size, whichever is more.
 const JOURNAL_BYTES_MAX: u64 = 3 * 1024 * 1024;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A cluster that is restarted under its clients.
+//! A cluster that is restarted while clients use it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,26 +16,26 @@ use crate::support::{all_gone, eventually, kill, programs, repository};
 /// The services, in the order of the reports.
 pub const SERVICES: [&str; 3] = ["users", "threads", "posts"];
 
-/// What clients must know of a cluster that runs.
+/// What clients must know to use the cluster.
 #[derive(Debug, Clone)]
 pub struct Door {
-    /// Odd while the cluster is down.
+    /// Grows by one when the cluster ends and when it runs again, so it is odd while the cluster is down.
     pub generation: u64,
     pub addr: SocketAddr,
-    /// The services' tokens, when it is writable.
+    /// The services' tokens. Empty when the cluster is read-only.
     pub tokens: BTreeMap<String, String>,
 }
 
 /// How a cluster ends.
 #[derive(Debug, Clone, Copy)]
 pub enum End {
-    /// By SIGTERM.
+    /// SIGTERM.
     Stop,
-    /// By SIGKILL, and with it every task, as when a machine loses its power.
+    /// SIGKILL to `local` and every task, as after a loss of power.
     Crash,
 }
 
-/// A cluster on the repository's services and data.
+/// A cluster of the repository's services with copies of their data.
 pub struct System {
     pub name: &'static str,
     setup: Setup,
@@ -43,7 +43,7 @@ pub struct System {
     door: watch::Sender<Door>,
 }
 
-/// What `local` is started with, and from where.
+/// The directory and arguments that `local` is started with.
 pub async fn setup() -> Setup {
     let programs = programs().await;
     let mut setup = Setup::new();
@@ -59,7 +59,7 @@ pub async fn setup() -> Setup {
 
 async fn launch(setup: &Setup) -> Cluster {
     let mut command = setup.command();
-    // The access log would be most of the work here.
+    // Without the access log, which would take most of the time.
     command
         .args(["--port", "0"])
         .env("RUST_LOG", "info,access=off")
@@ -68,7 +68,7 @@ async fn launch(setup: &Setup) -> Cluster {
     Cluster::start(command, socket, None).await
 }
 
-/// The tokens that a writable cluster prints last.
+/// The tokens that a writable cluster prints after its table.
 async fn tokens(cluster: &Cluster, writable: bool) -> BTreeMap<String, String> {
     let printed = || {
         let lines = cluster.output();
@@ -106,7 +106,7 @@ impl System {
         })
     }
 
-    /// How to come in, as soon as the cluster runs.
+    /// Waits until the cluster runs, and returns how to reach it.
     pub async fn door(&self) -> Door {
         let mut door = self.door.subscribe();
         let open = door.wait_for(|door| door.generation.is_multiple_of(2));
@@ -125,7 +125,7 @@ impl System {
         match end {
             End::Stop => assert_eq!(cluster.end(Signal::TERM).await, Some(0)),
             End::Crash => {
-                // Stopped first, so that it starts nothing more.
+                // Paused first, so that it starts no more tasks.
                 kill(cluster.pid(), Signal::STOP);
                 let tasks = children(cluster.pid());
                 for &task in &tasks {
@@ -146,7 +146,7 @@ impl System {
         });
     }
 
-    /// The processes of a service; none while the cluster restarts.
+    /// The processes of a service.
     pub async fn pids(&self, service: &str) -> Vec<u32> {
         self.cluster.lock().await.pids(service).await
     }
@@ -156,7 +156,7 @@ impl System {
         self.cluster.lock().await.pid()
     }
 
-    /// Asks the cluster to change something. What becomes of it, the cluster says itself.
+    /// Asks the cluster to change something, and waits for its answer.
     pub async fn ask(&self, request: Request) -> Result<(), String> {
         let socket = self.cluster.lock().await.socket.clone();
         let asked = commands::ask(&socket, &request).await;
@@ -184,7 +184,7 @@ impl System {
         db[service].as_array().unwrap().clone()
     }
 
-    /// Where a writable service has its data.
+    /// The directory of a writable service's data.
     pub fn data(&self, service: &str) -> PathBuf {
         self.setup.root.path().join("data").join(service)
     }

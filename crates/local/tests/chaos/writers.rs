@@ -1,4 +1,4 @@
-//! Clients that create, change, delete and read records, and know what must come of it.
+//! Clients that create, change, delete and read records, and note what the collection must hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::support::client::Answer;
 use crate::system::System;
 
-/// Records that a writer keeps alive.
+/// A writer creates no more records while it has so many.
 const LIVE_MAX: usize = 20;
 
 /// The member that writes set in a service's records.
@@ -27,17 +27,17 @@ pub fn member(service: &str) -> &'static str {
     }
 }
 
-/// What came of a write.
+/// The outcome of a write.
 enum Written {
     /// It was done.
     Done(Answer),
     /// It was not done, and never will be.
     Refused,
-    /// Nobody knows, or it was answered wrongly.
+    /// It may have been done: there was no answer, or a wrong one.
     Unknown,
 }
 
-/// One client of a writable service. Nobody else touches its records.
+/// One client of a writable service. No other client changes its records.
 pub struct Writer {
     system: Arc<System>,
     service: &'static str,
@@ -45,7 +45,7 @@ pub struct Writer {
     report: Arc<Report>,
     client: Client,
     rng: Rng,
-    /// Contents given so far.
+    /// How many contents it has made.
     contents: u64,
     model: Model,
 }
@@ -71,7 +71,7 @@ impl Writer {
         }
     }
 
-    /// Writes until told to stop; then what it knows.
+    /// Writes until `stop` is cancelled. Returns what it knows of the collection.
     pub async fn run(mut self, stop: CancellationToken) -> Model {
         while !stop.is_cancelled() {
             let settled = self.model.records.iter();
@@ -102,8 +102,8 @@ impl Writer {
         format!("/api/{}/{id}", self.service)
     }
 
-    /// A content that no other write has; long in posts, so that the room that a journal has made
-    /// for itself is soon used up on a full disk.
+    /// A content that no other write has. In posts it is long, so that a journal on a full disk soon
+    /// uses up the space that it has reserved.
     fn content(&mut self) -> String {
         self.contents += 1;
         let short = format!("{}-{}-{}", self.service, self.number, self.contents);
@@ -115,7 +115,7 @@ impl Writer {
 
     fn record(&self, content: &str) -> Value {
         match self.service {
-            // Changes keep the name that the creation gave, which is unique.
+            // The username must be unique, and so is the content.
             "users" => json!({"username": content, "name": content, "bio": ""}),
             "threads" => json!({"title": content, "createdBy": 1}),
             _ => json!({"thread": 1, "text": content, "user": 1}),
@@ -156,7 +156,7 @@ impl Writer {
         Written::Unknown
     }
 
-    /// Whether an answer is the record with this content.
+    /// Reports an answer that is not the record with this content.
     fn check(&self, what: &str, answer: &Answer, content: &str) {
         if answer.json()[member(self.service)] != content {
             let wrong = format!("{what} did not answer {content:?}: {answer:?}");
@@ -211,7 +211,7 @@ impl Writer {
         }
     }
 
-    /// A change on a condition that does not hold.
+    /// A change whose `If-Match` does not match.
     async fn change_if_other(&mut self, id: u64) {
         let body = json!({ member(self.service): self.content() });
         let asked = Ask {

@@ -1,4 +1,4 @@
-//! The load balancer alone, before targets that it did not start.
+//! `local alb`: the load balancer alone, with targets that it did not start.
 
 use std::process::Stdio;
 
@@ -10,7 +10,7 @@ use crate::support::client::{Load, get};
 use crate::support::cluster::{Cluster, Setup};
 use crate::support::{kill, text};
 
-/// A stand-in on its own, and its port.
+/// Starts a stand-in without a cluster. Returns its process and its port.
 pub async fn stand_in(setup: &Setup) -> (Child, u16) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_local-stand-in"))
         .args(["--host", "127.0.0.1", "--port", "0", "--db"])

@@ -1,4 +1,5 @@
-//! Clients and targets that could make the load balancer leak: it does not, and others do not notice.
+//! The load balancer leaks neither memory nor descriptors, whatever clients and targets do, and other
+//! clients are served meanwhile.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -12,7 +13,8 @@ use crate::support::client::{Load, get, raw};
 use crate::support::cluster::{Cluster, Setup};
 use crate::support::{descriptors, eventually, resident_kib};
 
-/// Waits until a process has as many descriptors as before, but for a few connections to targets.
+/// Waits until the load balancer has as many descriptors as before. A few more may be connections to
+/// targets.
 async fn descriptors_return(cluster: &Cluster, before: usize) {
     eventually("descriptors return", || async {
         descriptors(cluster.pid()) <= before + 8
@@ -26,7 +28,7 @@ async fn idle_connections(addr: SocketAddr, count: usize) -> Vec<TcpStream> {
     for index in 0..count {
         opening.spawn(async move {
             let mut stream = TcpStream::connect(addr).await.unwrap();
-            // Every other one has had a request before.
+            // Every other connection has already had a request.
             if index % 2 == 0 {
                 stream
                     .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -37,7 +39,7 @@ async fn idle_connections(addr: SocketAddr, count: usize) -> Vec<TcpStream> {
             }
             stream
         });
-        // A few at a time, so that the queue of the listener suffices.
+        // A few at a time, so that the listener's queue is not full.
         while opening.len() >= 64 {
             streams.push(opening.join_next().await.unwrap().unwrap());
         }
@@ -79,7 +81,7 @@ async fn thousands_of_idle_connections_cost_only_themselves() {
         &failures[..failures.len().min(3)]
     );
     println!("resident KiB with {COUNT} idle connections, round after round: {peaks:?}");
-    // The allocator keeps what was freed, in pieces that fit worse at first than later.
+    // The allocator keeps freed memory and needs some rounds until it reuses all of it.
     assert!(
         peaks[7] < peaks[4] + peaks[4] / 20,
         "memory grows from round to round: {peaks:?}"
@@ -111,7 +113,7 @@ async fn a_slow_reader_holds_little_and_disturbs_nobody() {
 
 #[tokio::test]
 async fn clients_that_leave_and_targets_that_close_within_an_answer_leave_nothing_behind() {
-    // Longer than the test waits for a restart.
+    // So long that a restart would not end in time if a request still counted as under way.
     let cluster = Setup::new()
         .parameter("users", "DeregistrationDelaySeconds", "300")
         .start()
@@ -152,7 +154,7 @@ async fn clients_that_leave_and_targets_that_close_within_an_answer_leave_nothin
     }
     drop(waiting);
     descriptors_return(&cluster, before).await;
-    // Nothing counts as under way to a target any more: the old tasks drain at once.
+    // No request counts as under way any more, so the old tasks drain at once.
     assert!(cluster.ask(&["restart", "users"]).await.status.success());
     assert!(load.answered.load(Ordering::Relaxed) > 100);
     let (answered, failures) = load.stop().await;

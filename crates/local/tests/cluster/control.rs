@@ -1,4 +1,4 @@
-//! Clients of the control socket that ask nothing.
+//! Clients of the control socket that send no request.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ async fn clients_that_ask_nothing_keep_nobody_waiting() {
     }
     let start = Instant::now();
     assert_eq!(cluster.status().await.services.len(), 3);
-    // One after the other, each for its second, they would take minutes.
+    // Served one after the other, with a second for each, they would take minutes.
     assert!(
         start.elapsed() < Duration::from_secs(15),
         "{:?}",

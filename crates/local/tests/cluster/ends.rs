@@ -54,7 +54,7 @@ async fn every_way_to_end_it_leaves_no_process_behind() {
     }
 }
 
-/// Signals that cannot be taken over, or that tell of a fault of its own.
+/// SIGKILL cannot be handled, and the others mean a fault in `local` itself.
 #[tokio::test]
 async fn tasks_end_with_a_cluster_that_ends_without_a_word() {
     for signal in [Signal::KILL, Signal::ILL, Signal::TRAP, Signal::SYS] {
@@ -73,12 +73,12 @@ async fn a_request_under_way_is_answered_and_half_a_request_is_not_waited_for() 
     let mut half = TcpStream::connect(addr).await.unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nHost: fo").await.unwrap();
     let idle = TcpStream::connect(addr).await.unwrap();
-    // Half of what a request gets to end.
+    // Half of the time that a request has to finish.
     let slow = tokio::spawn(async move { get(addr, "/api/users/slow?2500").await });
     cluster.under_way("/api/users/slow").await;
     kill(cluster.pid(), Signal::TERM);
     let mut rest = Vec::new();
-    // A connection that is reset has ended, too.
+    // A reset is an end, too.
     let _ = timeout(SOON, half.read_to_end(&mut rest)).await.unwrap();
     assert!(rest.is_empty(), "{rest:?}");
     assert!(!slow.is_finished(), "half a request was waited for");
@@ -102,12 +102,12 @@ async fn a_second_signal_ends_it_at_once_with_its_tasks() {
     .await;
     let start = Instant::now();
     cluster.end(Signal::INT).await;
-    // Tasks that do not end get five seconds.
+    // Without the second signal, `local` would wait five seconds for its tasks.
     assert!(start.elapsed() < Duration::from_secs(4));
     all_gone(&pids).await;
 }
 
-/// Runs a cluster in a process of its own that panics: in a task, or where `local` begins.
+/// Runs a cluster in a process that panics: in one of its tasks, or outside of all tasks.
 #[tokio::test]
 async fn a_panic_leaves_no_process_behind() {
     for place in ["in a task", "outside"] {
@@ -136,7 +136,8 @@ async fn a_panic_leaves_no_process_behind() {
     }
 }
 
-/// The process that panics in the test above; without its environment it is none.
+/// Not a test: the process that the test above starts. Without that test's environment it does
+/// nothing.
 #[tokio::test]
 async fn panicking_cluster() {
     let Ok(root) = std::env::var("PANICKING_CLUSTER") else {
@@ -153,7 +154,7 @@ async fn panicking_cluster() {
         "0",
     ];
     let config = Config::parse_from(args);
-    // A task that is killed is an event, which a scheduler sends.
+    // A scheduler sends an event when a task is killed, and so runs this panic.
     let events = Events::new(false, |event| panic!("a panic on purpose, at {event}"));
     let table = Notify::new();
     let print = |text: String| {

@@ -1,4 +1,4 @@
-//! Tasks that crash, hang, do not start or say that they are not well.
+//! Tasks that crash, hang, do not start, or fail their health checks.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn a_crash_stays_in_one_service_and_heals() {
     for &pid in &crashed {
         kill(pid, Signal::KILL);
     }
-    // Asked without pause until they are well again.
+    // Asks without a pause until a new task answers.
     let (mut slowest, mut refused, start) = (Duration::ZERO, 0, Instant::now());
     loop {
         let asked = Instant::now();
@@ -36,7 +36,7 @@ async fn a_crash_stays_in_one_service_and_heals() {
         assert!(start.elapsed() < SOON);
     }
     assert!(refused > 0);
-    // Far below the ten seconds in which a target may accept a connection.
+    // Far below the connect timeout of ten seconds.
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     cluster.settled("users", &["healthy", "healthy"]).await;
     threads.more(100).await;
@@ -67,7 +67,7 @@ async fn a_crash_stays_in_one_service_and_heals() {
 
 #[tokio::test]
 async fn a_task_that_hangs_leaves_rotation_and_is_replaced() {
-    // Longer than the idle timeout of 60 s, so that the request under way meets that one.
+    // Longer than the idle timeout of 60 s, so that the idle timeout ends the request under way.
     let delay = "70";
     let mut cluster = Setup::new()
         .parameter("users", "DeregistrationDelaySeconds", delay)
@@ -76,7 +76,7 @@ async fn a_task_that_hangs_leaves_rotation_and_is_replaced() {
     let addr = cluster.addr;
     let stopped = cluster.tasks("users").await[0].clone();
     kill(stopped.pid.unwrap(), Signal::STOP);
-    // Two requests: one of them is for the task that hangs.
+    // Of two requests in turn, one goes to the task that hangs.
     let both = [0, 1].map(|_| {
         tokio::spawn(async move {
             let start = Instant::now();
@@ -90,7 +90,7 @@ async fn a_task_that_hangs_leaves_rotation_and_is_replaced() {
     );
     cluster.event("users/3", "healthy").await;
     cluster.event("users/1", "draining").await;
-    // From the task that hangs there would be no answer.
+    // The task that hangs would not answer.
     for _ in 0..10 {
         assert_eq!(get(addr, "/api/users/1").await.status, 200);
     }
@@ -108,7 +108,7 @@ async fn a_task_that_hangs_leaves_rotation_and_is_replaced() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 504]);
-    // SIGTERM means nothing to it. The cluster does not wait for it when it ends.
+    // A paused process cannot handle SIGTERM. The cluster kills it at its own end.
     assert!(runs(stopped.pid.unwrap()));
     cluster.end(Signal::TERM).await;
     all_gone(&[stopped.pid.unwrap()]).await;
@@ -143,7 +143,7 @@ async fn a_task_that_cannot_start_backs_off_and_says_why() {
         text(&output.stdout).contains("starts did not last, next in ")
     })
     .await;
-    // What was mended is taken up.
+    // The next start reads the repaired file.
     std::fs::write(
         cluster
             .root
@@ -162,7 +162,7 @@ async fn a_task_that_cannot_start_backs_off_and_says_why() {
 async fn when_all_targets_are_unhealthy_they_all_get_requests() {
     let setup = Setup::new().parameter("users", "DesiredCount", "1");
     let mut cluster = setup.start().await;
-    // The replacement must not save the day.
+    // The replacement is unhealthy, too.
     let db = cluster
         .root
         .as_ref()

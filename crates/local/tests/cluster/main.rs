@@ -1,4 +1,4 @@
-//! The cluster as a developer sees it: the program, its tasks as processes, requests over TCP.
+//! The program `local` with its tasks as processes and requests over TCP.
 
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 

@@ -1,4 +1,4 @@
-//! The load balancer in the 64 MiB that its container has, before clients who want them all.
+//! The load balancer in 64 MiB, like its container, while clients try to use up its memory.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use crate::support::SOON;
 use crate::support::client::get;
 use crate::support::cluster::{Cluster, Setup};
 
-/// Compose's limit.
+/// The limit in `docker/compose.yaml`.
 const MEMORY: usize = 64 * 1024 * 1024;
 
-/// Four times as many as the load balancer has places for.
+/// Four times as many connections as the load balancer allows.
 const CLIENTS: usize = 2000;
 
-/// Sends all that is taken of the bytes that `writes` gives, over many connections that are never
-/// read, and has others ask meanwhile.
+/// Opens many connections, sends the bytes that `writes` returns over each of them, and reads nothing.
+/// Other clients ask meanwhile.
 async fn attack(writes: impl Fn() -> Vec<u8>, target_hangs: bool) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -64,8 +64,8 @@ async fn attack(writes: impl Fn() -> Vec<u8>, target_hangs: bool) {
     assert_eq!(cluster.end(Signal::TERM).await, Some(0));
 }
 
-/// Another client is served, if need be after the second that it is told to wait. Where a target has
-/// hung up all places with requests that wait for it, it is told.
+/// Checks that another client is served, perhaps after some 503 with `Retry-After`. When requests to
+/// a target that hangs occupy all connections, the 503 suffices.
 async fn others(addr: SocketAddr, path: &str, target_hangs: bool) {
     let start = Instant::now();
     loop {
@@ -80,13 +80,13 @@ async fn others(addr: SocketAddr, path: &str, target_hangs: bool) {
     }
 }
 
-/// A client that sends what is taken within a moment, and stays.
+/// A client that sends as much as is read within a moment, and stays connected.
 async fn client(addr: SocketAddr, bytes: &[u8]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    // So that answers soon wait.
+    // Small, so that answers soon have to wait.
     socket.set_recv_buffer_size(8 * 1024).unwrap();
     let mut stream = socket.connect(addr).await.unwrap();
-    // The load balancer may close it for another one.
+    // The load balancer may close this connection to make room for another one.
     let _ = timeout(Duration::from_millis(200), stream.write_all(bytes)).await;
     stream
 }
@@ -95,7 +95,7 @@ fn get_request(path: &str, fields: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: forum\r\n{fields}\r\n").into_bytes()
 }
 
-/// Four lines, each as long as one may be.
+/// Four lines of the greatest length that is allowed.
 fn long_fields() -> String {
     format!("X: {}\r\n", "x".repeat(15 * 1024)).repeat(4)
 }

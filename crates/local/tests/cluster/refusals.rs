@@ -1,4 +1,4 @@
-//! What the cluster does not start with, and the port it takes instead.
+//! Starts that are refused, and the port that is used when port 80 is taken.
 
 use rustix::process::Signal;
 use tokio::process::Command;
@@ -70,7 +70,7 @@ async fn a_second_cluster_on_one_socket_is_refused_and_a_dead_one_is_replaced() 
 
     let pids = cluster.pids("").await;
     cluster.end(Signal::KILL).await;
-    // The tasks notice; the socket nobody can clean up.
+    // The tasks end. The socket's file stays, because nobody is left to remove it.
     all_gone(&pids).await;
     assert!(cluster.socket.exists());
     let error = text(&cluster.ask(&["status"]).await.stderr);
@@ -85,7 +85,7 @@ async fn a_second_cluster_on_one_socket_is_refused_and_a_dead_one_is_replaced() 
 
 #[tokio::test]
 async fn without_port_80_it_takes_8080_and_says_why() {
-    // Either this test has port 80, or nobody without privileges can have it.
+    // When this fails, port 80 is taken already or needs privileges.
     let _taken = std::net::TcpListener::bind("127.0.0.1:80");
     let setup = Setup::new();
     let mut command = setup.command();

@@ -1,4 +1,4 @@
-//! The cluster with the services themselves.
+//! The cluster with the real services.
 
 use std::process::Stdio;
 
@@ -115,8 +115,8 @@ async fn every_line_of_a_services_log_is_a_json_object() {
     }
 }
 
-/// In a process namespace of its own a service is process 1, which gets no signal that it does not
-/// handle.
+/// In a process namespace of its own a service is process 1. The kernel drops signals for which
+/// process 1 has no handler.
 #[tokio::test]
 #[ignore = "needs root: makes a process namespace"]
 async fn a_service_that_is_process_1_stops_on_sigterm() {
@@ -156,7 +156,7 @@ async fn a_service_that_is_process_1_stops_on_sigterm() {
     assert!(!runs(service));
 }
 
-/// As `kill -9` of what `cargo run` has started: cargo itself becomes that process.
+/// `kill -9` of `cargo run` does the same, because cargo replaces itself by the program that it runs.
 #[tokio::test]
 async fn services_end_with_a_cluster_that_was_killed() {
     let (mut cluster, _directory) = cluster(&[]).await;

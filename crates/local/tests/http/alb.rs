@@ -16,10 +16,10 @@ use local::{alb::proxy::server, alb::topology};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Long enough for a busy machine, short enough to wait for where a row says that nothing comes.
+/// Long enough for a busy machine, and short enough for the rows that wait for a timeout.
 pub const IDLE: Duration = Duration::from_secs(3);
 
-/// Starts a load balancer whose users service is at `target`; it ends with the test.
+/// Starts a load balancer whose users service is at `target`. It ends with the test.
 pub async fn start(target: SocketAddr) -> SocketAddr {
     let two = NonZeroU32::new(2).unwrap();
     let check = HealthCheck {

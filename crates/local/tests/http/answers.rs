@@ -1,4 +1,4 @@
-//! Targets whose answers could be read in two ways, or are not theirs to give.
+//! Answers of targets that could be understood in two ways, or that targets must not send.
 
 use tokio::task::JoinSet;
 
@@ -14,12 +14,12 @@ struct Row {
     method: &'static str,
     answer: String,
     status: &'static str,
-    /// What the client gets, and what not.
+    /// What the client's answer contains, and what it must not contain.
     with: &'static [&'static str],
     without: &'static [&'static str],
 }
 
-/// An answer to GET that the client gets, with the first strings and without the second.
+/// An answer to GET that the client gets. It contains the strings in `with` and none in `without`.
 fn passed(
     attack: &'static str,
     rfc: &'static str,
@@ -38,7 +38,7 @@ fn passed(
     }
 }
 
-/// An answer that is the target's failure.
+/// An invalid answer, for which the client gets a 502.
 fn bad(attack: &'static str, rfc: &'static str, answer: impl Into<String>) -> Row {
     Row {
         status: "502",

@@ -1,4 +1,4 @@
-//! Chunks, as RFC 9112 section 7.1 writes them and as attackers do.
+//! Chunked bodies (RFC 9112 section 7.1), valid and malicious.
 
 use crate::table::{SMUGGLED, broken, hold, passed, post};
 

@@ -1,4 +1,4 @@
-//! Fields for one connection, and those by which a target knows its client.
+//! Fields for one connection only, and the fields that tell a target about its client.
 
 use crate::table::{get, hold, passed, post, refused};
 
@@ -81,7 +81,7 @@ async fn naming_a_field_in_connection_does_not_take_away_what_the_load_balancer_
             ],
             &[],
         ),
-        // It harms none but the client.
+        // This harms only the client itself.
         named(
             "the client's own credentials",
             "Connection: Authorization\r\nAuthorization: Bearer x\r\n",

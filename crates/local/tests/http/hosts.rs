@@ -1,4 +1,4 @@
-//! The host that a request is for, in its field or in its target.
+//! The host of a request, in the field `Host` or in the target.
 
 use crate::table::{first, hold, passed, refused};
 

@@ -1,5 +1,5 @@
-//! Where a request's body ends: a message that two readers could end at two places is how one
-//! client's bytes become the beginning of another's request.
+//! The length of a request's body. When two servers disagree about where a body ends, a client can
+//! prepend bytes to another client's request (request smuggling).
 
 use crate::table::{AtTarget, Row, SMUGGLED, broken, get, hold, passed, post, refused};
 
@@ -129,7 +129,7 @@ async fn an_encoding_other_than_chunked_is_refused() {
 async fn a_body_has_one_length_for_the_target() {
     let both = |attack, lines: &str| {
         let chunked = format!("5\r\nhello\r\n0\r\n\r\n{SMUGGLED}");
-        // The connection ends, although the client did not ask for that.
+        // The load balancer closes the connection, although the client did not ask for that.
         passed(
             attack,
             "RFC 9112 6.3",

@@ -1,8 +1,8 @@
-//! The first line of a request, and the shape of those below.
+//! The request line, and the syntax of the lines below it.
 
 use crate::table::{AtTarget, Row, SMUGGLED, first, get, hold, passed, post, refused};
 
-/// A request for this path, which arrives as it was sent.
+/// A request with this first line. Its target reaches the service unchanged.
 fn as_sent(attack: &'static str, line: &'static str, arrives: &'static [&'static str]) -> Row {
     passed(attack, "RFC 9112 3.2", first(line), arrives, &[])
 }
@@ -69,7 +69,7 @@ async fn methods_for_proxies_end_here() {
             connect("CONNECT /api/users HTTP/1.1"),
             &["405"],
         ),
-        // No rule has the path `*`; the load balancer answers as it does for any such path.
+        // No rule matches the path `*`.
         refused(
             "OPTIONS *",
             "RFC 9110 9.3.7",
@@ -214,7 +214,7 @@ async fn a_long_head_is_refused_and_a_large_one_is_not() {
             first(&format!("GET /api/users/{} HTTP/1.1", x(17_000))),
             &["414"],
         ),
-        // The whole head is too large, and hyper says that first.
+        // The whole head is too large, and hyper checks that first.
         refused(
             "a target over 64 KB",
             "RFC 9112 3",

@@ -1,8 +1,8 @@
-//! HTTP correctness as tables: raw bytes from a client or a target, what the other side gets of
-//! them, and the section of the RFC that says so.
+//! HTTP correctness as tables. A row has the raw bytes of a client or a target, what the other side
+//! must receive, and the section of the RFC that demands it.
 //!
-//! After each row two other clients ask through the same load balancer: whatever an attack left
-//! behind on a connection to the target, they get their own answers.
+//! After each row two other clients ask the same load balancer. They must get their own answers,
+//! whatever the attack has left on a connection to the target.
 
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 

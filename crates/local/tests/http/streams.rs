@@ -1,4 +1,4 @@
-//! Exchanges in more than one step, and clients of HTTP/1.0.
+//! Requests and answers in several steps, and HTTP/1.0 clients.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,7 +39,7 @@ async fn the_load_balancer_meets_an_expectation_itself() {
         !request.contains("expect") && request.ends_with("\r\n\r\nhello"),
         "{request}"
     );
-    // What needs no body is answered before one is asked for.
+    // An answer that needs no body comes instead of the 100.
     for (path, status) in [("/x", "404"), ("/api", "200")] {
         let head = head
             .replace("/api/users", path)
@@ -48,7 +48,7 @@ async fn the_load_balancer_meets_an_expectation_itself() {
     }
 }
 
-/// RFC 9110 section 7.5 and RFC 9112 section 9.3: an answer may come before the request is whole.
+/// RFC 9110 section 7.5 and RFC 9112 section 9.3: an answer may come before the request is complete.
 #[tokio::test]
 async fn the_rest_of_a_body_that_was_answered_early_is_no_request() {
     let early = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
@@ -69,7 +69,8 @@ async fn the_rest_of_a_body_that_was_answered_early_is_no_request() {
     assert_eq!(others(addr).await, None);
 }
 
-/// A target that answers the first connection's head at once, reads on, and is an echo on others.
+/// A target that answers the first connection as soon as it has read something, and then goes on
+/// reading. On other connections it is an echo.
 async fn early_target(answer: &'static str) -> std::net::SocketAddr {
     let echo = Target::echo().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -81,7 +82,7 @@ async fn early_target(answer: &'static str) -> std::net::SocketAddr {
             let _ = first.read(&mut block).await.unwrap();
             first.write_all(answer.as_bytes()).await.unwrap();
             while first.read(&mut block).await.is_ok_and(|count| count > 0) {
-                // A request for this target would be answered, and the client would see it.
+                // Answers whatever else arrives, so that the client would see a smuggled request.
                 let _ = first
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
                     .await;

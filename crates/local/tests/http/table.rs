@@ -1,4 +1,4 @@
-//! A table of requests, and how each of them is held against what the load balancer makes of it.
+//! Tables of requests, and the code that tries each row.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::support::client::raw;
 use crate::support::text;
 use crate::target::{Received, Target};
 
-/// Rows at a time.
+/// How many rows are tried at a time.
 const ROWS_MAX: usize = 16;
 
-/// A request that no client should have got through with another's connection.
+/// A request that reaches the target only if smuggling succeeds.
 pub const SMUGGLED: &str = "GET /api/users/smuggled HTTP/1.1\r\nHost: forum\r\n\r\n";
 
-/// One request and what becomes of it.
+/// One request and its expected outcome.
 pub struct Row {
     /// What the client tries.
     pub attack: &'static str,
-    /// Where the RFC says what to do.
+    /// The section of the RFC that demands the outcome.
     pub rfc: &'static str,
     /// The client's bytes.
     pub send: Vec<u8>,
-    /// The statuses of the answers until the connection closes; empty when it just closes.
+    /// The statuses of the answers until the connection closes. Empty when it closes without an answer.
     pub answers: &'static [&'static str],
     /// What reaches the target.
     pub target: AtTarget,
@@ -33,15 +33,15 @@ pub struct Row {
 
 /// What reaches the target.
 pub enum AtTarget {
-    /// Not a byte.
+    /// Nothing at all.
     Nothing,
-    /// Perhaps a part of the request, never the whole.
+    /// At most a part of the request.
     NoWhole,
-    /// So many requests; together they have the first strings and none of the second.
+    /// So many requests, which together contain the first strings and none of the second.
     Gets(usize, &'static [&'static str], &'static [&'static str]),
 }
 
-/// A request that is answered without the target.
+/// A request that the load balancer answers itself.
 pub fn refused(
     attack: &'static str,
     rfc: &'static str,
@@ -57,7 +57,7 @@ pub fn refused(
     }
 }
 
-/// A request whose body shows that it is none.
+/// A request with an invalid body, of which the target may have received a part.
 pub fn broken(
     attack: &'static str,
     rfc: &'static str,
@@ -70,7 +70,7 @@ pub fn broken(
     }
 }
 
-/// A request that the target gets, with the first strings and without the second.
+/// A request that the target gets. It contains the strings in `with` and none in `without`.
 pub fn passed(
     attack: &'static str,
     rfc: &'static str,
@@ -84,7 +84,7 @@ pub fn passed(
     }
 }
 
-/// A GET with these lines in its head, on a connection of its own.
+/// A GET with these lines in its head, the only request of its connection.
 pub fn get(lines: &str) -> String {
     format!("GET /api/users/1 HTTP/1.1\r\nHost: forum\r\nConnection: close\r\n{lines}\r\n")
 }
@@ -99,7 +99,7 @@ pub fn post(lines: &str, body: &str) -> String {
     format!("POST /api/users HTTP/1.1\r\nHost: forum\r\nConnection: close\r\n{lines}\r\n{body}")
 }
 
-/// Tries every row, several at a time, and fails with all that went wrong.
+/// Tries every row. Fails with a list of all rows whose outcome is wrong.
 pub async fn hold(rows: Vec<Row>) {
     let room = Arc::new(Semaphore::new(ROWS_MAX));
     let mut trials = JoinSet::new();
@@ -132,7 +132,7 @@ async fn trial(row: &Row) -> Option<String> {
     others(alb).await
 }
 
-/// Two other clients ask, one after the other; what is wrong with their answers.
+/// Has two other clients ask, one after the other. Returns what is wrong with their answers.
 pub async fn others(alb: SocketAddr) -> Option<String> {
     for path in ["/api/users/other-1", "/api/users/other-2"] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: forum\r\nConnection: close\r\n\r\n");
@@ -146,8 +146,7 @@ pub async fn others(alb: SocketAddr) -> Option<String> {
     None
 }
 
-/// The statuses of the answers in what a client read. The targets here have no other use for these
-/// letters.
+/// The statuses of the answers that a client read. (Bodies in these tests never contain `HTTP/1.`.)
 pub fn statuses(answer: &str) -> Vec<&str> {
     let heads = answer.split("HTTP/1.").skip(1);
     heads.map(|head| &head[2..5]).collect()

@@ -1,4 +1,4 @@
-//! A target that keeps the exact bytes it receives, and answers each request with its path.
+//! A target that keeps the bytes that it receives, and answers each request with its path.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,25 +11,25 @@ use crate::support::text;
 /// What a target received.
 #[derive(Debug, Default)]
 pub struct Received {
-    /// Each connection's bytes.
+    /// The bytes of each connection.
     pub connections: Vec<Vec<u8>>,
-    /// The requests that were whole, head and body.
+    /// The complete requests, head and body.
     pub requests: Vec<String>,
 }
 
-/// A target that is told what to answer.
+/// A target with prepared answers.
 pub struct Target {
     pub addr: SocketAddr,
     received: Arc<Mutex<Received>>,
 }
 
 impl Target {
-    /// Answers every request with its path.
+    /// A target that answers every request with its path.
     pub async fn echo() -> Self {
         Self::start(None).await
     }
 
-    /// Answers the first request with these bytes, and the others with their paths.
+    /// A target that answers the first request with these bytes, and the others with their paths.
     pub async fn answering(first: Vec<u8>) -> Self {
         Self::start(Some(first)).await
     }
@@ -54,7 +54,7 @@ impl Target {
         this
     }
 
-    /// Looks at what has arrived.
+    /// Reads what has arrived so far.
     pub fn received<T>(&self, look: impl FnOnce(&Received) -> T) -> T {
         look(&self.received.lock().unwrap())
     }
@@ -94,8 +94,9 @@ async fn serve(
     }
 }
 
-/// The length of the first request in `bytes`, once all of it is there. Of two lengths, this target
-/// believes `Content-Length`: what a load balancer must not have it believe.
+/// The length of the first request in `bytes`, once it is complete. When a request has both lengths,
+/// this target believes `Content-Length`. That is wrong on purpose: the load balancer must not pass
+/// such a request on.
 fn whole(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let lines = text(&bytes[..head]).to_lowercase();
@@ -106,7 +107,7 @@ fn whole(bytes: &[u8]) -> Option<usize> {
     let length = if let Some(length) = field("content-length:") {
         head + length.parse::<usize>().unwrap_or(0)
     } else if field("transfer-encoding:").is_some() {
-        // Bodies in the tables do not have this end in their data.
+        // Chunks in these tests never contain this end as data.
         let end = bytes[head - 2..]
             .windows(5)
             .position(|five| five == b"\r\n0\r\n")?;

@@ -1,4 +1,4 @@
-//! Clients that send what they should not, stall, or are there when the end comes.
+//! Clients that send invalid requests, stall, or are connected when the server stops.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -80,7 +80,7 @@ async fn what_a_client_does_wrong_is_answered_as_by_the_load_balancer() {
         ("well", head(""), "200"),
     ] {
         let answer = raw(alb.addr, bytes.as_bytes()).await;
-        // hyper closes without a word where it does not know what to say.
+        // For some errors hyper closes the connection without an answer.
         let status = if answer.is_empty() {
             "closed"
         } else {
@@ -159,7 +159,7 @@ async fn stopping_answers_what_has_begun_and_waits_for_nothing_else() {
     })
     .await;
     let mut rest = Vec::new();
-    // A connection that is reset has ended, too.
+    // A reset is an end, too.
     let _ = timeout(SOON, half.read_to_end(&mut rest)).await.unwrap();
     assert!(rest.is_empty(), "{rest:?}");
     target.write_all(OK).await.unwrap();

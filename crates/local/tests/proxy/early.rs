@@ -1,4 +1,4 @@
-//! Answers that come before the request's body was read: the client gets to read them.
+//! Answers that are sent before the request's body was read. The client can always read them.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use crate::{TIMEOUTS, alb, status};
 
 const BODY_BYTES: usize = 8 * 1024 * 1024;
 
-/// Sends a request with a large body as a simple client does: all of it, and then it reads.
+/// Sends a request with a large body as a simple client does: it sends everything before it reads.
 async fn upload(addr: SocketAddr, path: &str, chunked: bool) -> String {
     let mut client = TcpStream::connect(addr).await.unwrap();
     let length = if chunked {
@@ -52,8 +52,8 @@ async fn the_load_balancers_own_early_answer_reaches_a_client_that_sends_on() {
     }
 }
 
-/// A target that reads a head and answers. Then it closes, with bytes unread, which is a reset; or it
-/// reads on until the load balancer closes.
+/// A target that reads a head and answers. Then it either closes with unread bytes, which resets the
+/// connection, or reads on until the load balancer closes.
 async fn hasty(answer: &'static [u8], reads_on: bool) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! The load balancer's side of HTTP: a server in this process, targets that misbehave, raw bytes.
+//! The load balancer in this process, with clients and targets that send raw bytes and misbehave.
 
 #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
@@ -32,13 +32,13 @@ use tokio_util::sync::CancellationToken;
 
 use support::SOON;
 
-/// Long enough for a busy machine, short enough for the tests that wait until they are over.
+/// Long enough for a busy machine, and short enough for the tests that wait for them.
 const TIMEOUTS: Timeouts = Timeouts {
     idle: Duration::from_secs(3),
     connect: Duration::from_secs(3),
 };
 
-/// For tests in which a timeout must not be what ends the wait: clients give up before.
+/// For tests in which no timeout of the load balancer may end a wait: the client's own is shorter.
 const PATIENT: Timeouts = Timeouts {
     idle: SOON.saturating_mul(2),
     connect: SOON.saturating_mul(2),
@@ -99,11 +99,11 @@ async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
     }
 }
 
-/// A target that reads a head, keeps it, and answers with these bytes, then closes or goes on.
+/// A target that keeps what it reads and answers each head with the same bytes.
 struct Target {
     addr: SocketAddr,
     connections: Arc<AtomicUsize>,
-    /// Those of them that have ended.
+    /// How many of the connections have ended.
     ended: Arc<AtomicUsize>,
     /// Everything received, over all connections.
     received: Arc<Mutex<Vec<u8>>>,
@@ -125,7 +125,7 @@ impl Target {
                 connections.fetch_add(1, Ordering::Relaxed);
                 let (ended, received) = (Arc::clone(&ended), Arc::clone(&received));
                 tokio::spawn(async move {
-                    // An error is the end of the connection.
+                    // An error ends the connection.
                     let _ = exchange(&mut stream, answer, close, &received).await;
                     ended.fetch_add(1, Ordering::Relaxed);
                 });
@@ -178,8 +178,8 @@ fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or("none")
 }
 
-/// An address that refuses connections for as long as the socket is there: bound, so that nobody
-/// else gets the port, but not listening.
+/// An address that refuses connections while the socket exists. The socket is bound, so that no
+/// other process gets the port, but does not listen.
 fn refusing() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

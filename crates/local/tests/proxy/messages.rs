@@ -1,4 +1,4 @@
-//! Messages on their way through: what stays as it is, what does not, what streams.
+//! How requests and answers are forwarded: what is unchanged, what is changed, and that bodies stream.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::support::client::raw;
 use crate::support::{SOON, eventually};
 use crate::{OK, TIMEOUTS, Target, alb, request};
 
-/// A body in parts of a byte each.
+/// A body that is sent in parts of one byte.
 const PARTS: &[u8; 12] = b"twelve parts";
 
-/// Between two parts; a small part of the idle timeout, since a busy machine adds to it.
+/// The time between two parts. It is far below the idle timeout, because a busy machine adds to it.
 const PAUSE: Duration = Duration::from_millis(300);
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_body_reaches_the_target_while_the_client_still_sends_it() {
         .unwrap()
         .unwrap();
     assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
-    // Longer than the idle timeout altogether, and never idle for nearly that long.
+    // All parts together take longer than the idle timeout, but no pause comes near it.
     let start = Instant::now();
     for part in PARTS.chunks(1) {
         client.write_all(part).await.unwrap();
@@ -161,7 +161,7 @@ async fn an_answer_reaches_the_client_while_the_target_still_sends_it() {
         sleep(PAUSE).await;
     }
     assert!(begun.elapsed() > TIMEOUTS.idle);
-    // A target that stands still with an answer begun: the client cannot be told, only left.
+    // The target stalls within its answer. The load balancer can only close the connection.
     let end = timeout(SOON, client.read_to_end(&mut read)).await.unwrap();
     assert!(end.is_err() || !read.ends_with(b"\r\n\r\n"), "{end:?}");
 }

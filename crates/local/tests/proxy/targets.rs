@@ -1,4 +1,4 @@
-//! Targets that break, stall, refuse or go.
+//! Targets that fail, stall, refuse connections or are deregistered.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ async fn a_broken_target_is_a_502_and_a_slow_one_a_504() {
 
 #[tokio::test]
 async fn a_target_that_does_not_accept_is_a_504() {
-    // A queue of one that is full: the system drops further attempts.
+    // When a listener's queue is full, the system drops further attempts to connect.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -111,7 +111,7 @@ async fn only_an_idempotent_request_is_sent_again_and_only_when_nothing_arrived(
         assert_eq!(statuses, ["200", "502"], "{method}");
     }
 
-    // The first target takes the request and closes: it may have acted on it.
+    // The first target reads the request and closes. It may have acted on the request.
     let (one, other) = (
         Target::start(b"", true).await,
         Target::start(b"", true).await,

@@ -1,4 +1,4 @@
-//! Clients, well-behaved and raw.
+//! HTTP clients, and one that sends raw bytes.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::{SOON, eventually};
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// A connection of a client.
+/// A client with one connection.
 pub struct Client(SendRequest<Empty<Bytes>>);
 
 impl Client {
@@ -70,14 +70,14 @@ pub async fn raw(addr: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
-    // A connection that is reset has ended, too.
+    // A reset is an end, too.
     let _ = timeout(SOON, stream.read_to_end(&mut answer))
         .await
         .expect("the connection stays open");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Clients that ask for a path again and again, each over its own connection.
+/// Clients that request a path again and again, each over its own connection.
 pub struct Load {
     stop: Arc<AtomicBool>,
     pub answered: Arc<AtomicUsize>,
@@ -117,7 +117,7 @@ impl Load {
         load
     }
 
-    /// Waits until so many more requests were answered.
+    /// Waits until `count` more requests were answered.
     pub async fn more(&self, count: usize) {
         let target = self.answered.load(Ordering::Relaxed) + count;
         eventually("the clients are answered", || async {

@@ -1,4 +1,4 @@
-//! The program `local`, on stand-ins in a directory of its own or on whatever a command says.
+//! The program `local`, with stand-ins in a directory of its own or as a given command starts it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::{SOON, eventually, kill};
 
-/// What a cluster is made of, before it starts.
+/// The files and arguments that a cluster is started with.
 pub struct Setup {
     pub root: TempDir,
     parameters: BTreeMap<String, BTreeMap<String, String>>,
@@ -26,7 +26,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Two tasks each of users, threads and posts.
+    /// A cluster with two tasks each of users, threads and posts, all stand-ins.
     pub fn new() -> Self {
         let mut setup = Self {
             root: tempfile::tempdir().unwrap(),
@@ -73,7 +73,7 @@ impl Setup {
         self
     }
 
-    /// What the stand-ins of a service do.
+    /// Sets a service's `db.json`, which tells its stand-ins what to do.
     pub fn db(self, service: &str, script: &str) -> Self {
         let path = self
             .root
@@ -91,7 +91,7 @@ impl Setup {
         self
     }
 
-    /// `local` on these files.
+    /// Writes the files, and returns the command that starts `local` with them.
     pub fn command(&self) -> Command {
         let directory = self.root.path().join("deploy/services");
         fs::create_dir_all(&directory).unwrap();
@@ -172,7 +172,7 @@ impl Cluster {
         self.child.id().unwrap()
     }
 
-    /// Everything written so far.
+    /// The lines written so far.
     pub fn output(&self) -> Vec<String> {
         self.lines.borrow().clone()
     }
@@ -192,8 +192,7 @@ impl Cluster {
         self.line(&[&event], |line| line.contains(&event)).await
     }
 
-    /// Waits until a task has a request for this path, which it neither answers nor refuses at
-    /// once. The cluster must show its logs.
+    /// Waits until a task logs that it has a request for this path. The cluster must show its logs.
     pub async fn under_way(&mut self, path: &str) {
         let said = format!(r#""message":"under way","path":"{path}""#);
         self.line(&[&said], |line| line.contains(&said)).await;
@@ -216,7 +215,7 @@ impl Cluster {
             .tasks
     }
 
-    /// The processes of a service, or of all.
+    /// The processes of a service, or of all services when the name is empty.
     pub async fn pids(&self, service: &str) -> Vec<u32> {
         let status = self.status().await;
         let services = status
@@ -229,7 +228,7 @@ impl Cluster {
             .collect()
     }
 
-    /// Waits until a service has exactly these states.
+    /// Waits until the tasks of a service have exactly these states.
     pub async fn settled(&self, service: &str, health: &[&str]) {
         eventually(&format!("{service} is {health:?}"), || async {
             let mut states: Vec<_> = self
@@ -244,7 +243,7 @@ impl Cluster {
         .await;
     }
 
-    /// Runs `local restart …` and the like.
+    /// Runs a command such as `local restart` and waits for its end.
     pub async fn ask(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
         command
@@ -259,7 +258,7 @@ impl Cluster {
             .unwrap()
     }
 
-    /// Ends it with a signal; its exit code.
+    /// Sends a signal and waits for the end. Returns the exit code.
     pub async fn end(&mut self, signal: Signal) -> Option<i32> {
         kill(self.pid(), signal);
         let status = timeout(SOON, self.child.wait())
@@ -271,7 +270,7 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
-    /// Lets it stop its tasks: killed, it could not.
+    /// Ends `local` with SIGTERM, so that it stops its tasks.
     fn drop(&mut self) {
         let start = Instant::now();
         if self.child.id().is_some() {

@@ -1,4 +1,4 @@
-//! A cluster of stand-ins in a directory of its own, and clients for it.
+//! Shared by the test programs: a cluster of stand-ins, clients, and what they wait for.
 
 #![allow(
     dead_code,
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 pub mod client;
 pub mod cluster;
 
-/// For whatever should happen soon, on a busy machine.
+/// The longest wait for anything that should happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_mins(1);
 
 pub fn kill(pid: u32, signal: Signal) {
@@ -25,7 +25,7 @@ pub fn kill(pid: u32, signal: Signal) {
 }
 
 pub fn runs(pid: u32) -> bool {
-    // A zombie has ended; it waits for whoever adopted it.
+    // A zombie has ended and waits to be reaped.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     !stat.contains(") Z ") && test_kill_process(Pid::from_raw(pid.cast_signed()).unwrap()).is_ok()
 }
@@ -38,7 +38,7 @@ pub async fn all_gone(pids: &[u32]) {
     .await;
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds. `what` names it in the message of a failed test.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
     let start = Instant::now();
     while !holds().await {
@@ -62,7 +62,7 @@ pub fn resident_kib(pid: u32) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Has cargo build the services, as `cargo run` does; where their programs are.
+/// Has cargo build the services, as `cargo run` does. Returns the directory of their programs.
 pub async fn programs() -> PathBuf {
     let mut cargo = Command::new(std::env::var_os("CARGO").expect("cargo runs the tests"));
     cargo.arg("build");
@@ -80,7 +80,7 @@ pub async fn programs() -> PathBuf {
         .to_owned()
 }
 
-/// The services that the repository has.
+/// The names of the repository's services.
 pub fn services() -> Vec<String> {
     let folders = fs::read_dir(repository().join("services")).unwrap();
     folders
@@ -88,7 +88,7 @@ pub fn services() -> Vec<String> {
         .collect()
 }
 
-/// The repository.
+/// The root of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
