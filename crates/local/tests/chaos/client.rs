@@ -3,15 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Method, Request};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http_body_util::Full;
 use tokio::time::timeout;
 
-use crate::support::client::Answer;
+use crate::support::client::{self, Answer};
 use crate::system::{Door, System};
 
 /// What a client sends.
@@ -49,7 +45,7 @@ pub enum Outcome {
 pub struct Client {
     system: Arc<System>,
     patience: Duration,
-    connection: Option<(u64, SendRequest<Full<Bytes>>)>,
+    connection: Option<(u64, client::Client)>,
 }
 
 impl Client {
@@ -84,10 +80,12 @@ impl Client {
         let mut kept = self.connection.take();
         kept = kept.filter(|(generation, _)| *generation == door.generation);
         let connected = match kept {
-            Some((_, sender)) if !sender.is_closed() => sender,
-            _ => connect(door).await?,
+            Some((_, client)) if !client.is_closed() => client,
+            _ => client::Client::connect(door.addr)
+                .await
+                .map_err(|error| error.to_string())?,
         };
-        let (_, sender) = self.connection.insert((door.generation, connected));
+        let (_, client) = self.connection.insert((door.generation, connected));
         let mut request = Request::builder()
             .method(ask.method)
             .uri(ask.path)
@@ -103,28 +101,9 @@ impl Client {
         }
         let body = Full::from(ask.body.unwrap_or_default());
         let request = request.body(body).map_err(|error| error.to_string())?;
-        sender.ready().await.map_err(|error| format!("{error:?}"))?;
-        let response = sender.send_request(request).await;
-        let (head, body) = response.map_err(|error| format!("{error:?}"))?.into_parts();
-        let body = body.collect().await.map_err(|error| format!("{error:?}"))?;
-        Ok(Answer {
-            status: head.status.as_u16(),
-            headers: head.headers,
-            body: body.to_bytes(),
-        })
+        client
+            .send(request)
+            .await
+            .map_err(|error| format!("{error:?}"))
     }
-}
-
-async fn connect(door: &Door) -> Result<SendRequest<Full<Bytes>>, String> {
-    let stream = TcpStream::connect(door.addr)
-        .await
-        .map_err(|error| error.to_string())?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    let (sender, connection) = handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
 }

@@ -30,8 +30,7 @@ pub async fn stand_in(setup: &Setup) -> (Child, u16) {
 }
 
 fn alb(setup: &Setup, targets: &[String]) -> Command {
-    // Writes the topology.
-    drop(setup.command());
+    setup.write_topology();
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command
         .args(["alb", "--port", "0", "--root"])
@@ -71,8 +70,7 @@ async fn it_balances_over_targets_by_name_and_address_and_leaves_out_the_dead() 
 
     let load = Load::start(cluster.addr, "/api/users/slow?20", 1);
     load.more(5).await;
-    let (_, failures) = load.stop().await;
-    assert!(failures.is_empty(), "{failures:?}");
+    load.assert_none_failed().await;
     kill(one.id().unwrap(), Signal::KILL);
     let unhealthy = cluster
         .event("users", &format!("unhealthy   127.0.0.1:{first} "))

@@ -73,13 +73,7 @@ async fn thousands_of_idle_connections_cost_only_themselves() {
         drop(idle);
         descriptors_return(&cluster, before).await;
     }
-    let (answered, failures) = load.stop().await;
-    assert!(
-        failures.is_empty(),
-        "{} of {answered}: {:?}",
-        failures.len(),
-        &failures[..failures.len().min(3)]
-    );
+    load.assert_none_failed().await;
     println!("resident KiB with {COUNT} idle connections, round after round: {peaks:?}");
     // The allocator keeps freed memory and needs some rounds until it reuses all of it.
     assert!(
@@ -107,8 +101,7 @@ async fn a_slow_reader_holds_little_and_disturbs_nobody() {
     assert!(grown < 16 * 1024, "{grown} KiB for one slow reader");
     drop(slow);
     descriptors_return(&cluster, before).await;
-    let (_, failures) = load.stop().await;
-    assert!(failures.is_empty(), "{failures:?}");
+    load.assert_none_failed().await;
 }
 
 #[tokio::test]
@@ -157,11 +150,5 @@ async fn clients_that_leave_and_targets_that_close_within_an_answer_leave_nothin
     // No request counts as under way any more, so the old tasks drain at once.
     assert!(cluster.ask(&["restart", "users"]).await.status.success());
     assert!(load.answered.load(Ordering::Relaxed) > 100);
-    let (answered, failures) = load.stop().await;
-    assert!(
-        failures.is_empty(),
-        "{} of {answered}: {:?}",
-        failures.len(),
-        &failures[..failures.len().min(3)]
-    );
+    load.assert_none_failed().await;
 }

@@ -112,8 +112,7 @@ async fn a_second_signal_ends_it_at_once_with_its_tasks() {
 async fn a_panic_leaves_no_process_behind() {
     for place in ["in a task", "outside"] {
         let setup = Setup::new();
-        // Writes the topology.
-        drop(setup.command());
+        setup.write_topology();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "ends::panicking_cluster", "--nocapture"])

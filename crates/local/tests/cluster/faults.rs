@@ -42,12 +42,7 @@ async fn a_crash_stays_in_one_service_and_heals() {
     threads.more(100).await;
     posts.more(100).await;
     for load in [threads, posts] {
-        let (answered, failures) = load.stop().await;
-        assert!(
-            failures.is_empty(),
-            "{} of {answered}: {failures:?}",
-            failures.len()
-        );
+        load.assert_none_failed().await;
     }
     for task in ["users/1", "users/2"] {
         assert!(
@@ -144,16 +139,7 @@ async fn a_task_that_cannot_start_backs_off_and_says_why() {
     })
     .await;
     // The next start reads the repaired file.
-    std::fs::write(
-        cluster
-            .root
-            .as_ref()
-            .unwrap()
-            .path()
-            .join("services/posts/db.json"),
-        "{}",
-    )
-    .unwrap();
+    cluster.write_db("posts", "{}");
     cluster.settled("posts", &["healthy", "healthy"]).await;
     assert_eq!(get(cluster.addr, "/api/posts").await.status, 200);
 }
@@ -163,13 +149,7 @@ async fn when_all_targets_are_unhealthy_they_all_get_requests() {
     let setup = Setup::new().parameter("users", "DesiredCount", "1");
     let mut cluster = setup.start().await;
     // The replacement is unhealthy, too.
-    let db = cluster
-        .root
-        .as_ref()
-        .unwrap()
-        .path()
-        .join("services/users/db.json");
-    std::fs::write(&db, r#"{"ready": 503}"#).unwrap();
+    cluster.write_db("users", r#"{"ready": 503}"#);
     assert_eq!(get(cluster.addr, "/api/users/ready?503").await.status, 200);
     let unhealthy = cluster.event("users/1", "unhealthy").await;
     assert!(

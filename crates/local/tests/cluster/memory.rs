@@ -29,8 +29,7 @@ async fn attack(writes: impl Fn() -> Vec<u8>, target_hangs: bool) {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).unwrap();
     let setup = Setup::new();
-    // Writes the topology.
-    drop(setup.command());
+    setup.write_topology();
     let (_one, port) = stand_in(&setup).await;
     let group = Cgroup::with_memory(MEMORY);
     let mut command = Command::new("sh");

@@ -77,13 +77,7 @@ async fn a_restart_of_the_services_under_load_fails_no_request() {
     }
     load.more(200).await;
     cluster.settled("users", &["healthy", "healthy"]).await;
-    let (answered, failures) = load.stop().await;
-    assert!(
-        failures.is_empty(),
-        "{} of {answered}: {:?}",
-        failures.len(),
-        &failures[..failures.len().min(3)]
-    );
+    load.assert_none_failed().await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use tokio::task::JoinSet;
 
-use crate::alb;
+use crate::support::alb::{TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::table::{others, statuses};
 use crate::target::Target;
@@ -60,7 +60,7 @@ async fn hold(rows: Vec<Row>) {
 
 async fn trial(row: &Row) -> Option<String> {
     let target = Target::answering(row.answer.clone().into_bytes()).await;
-    let alb = alb::start(target.addr).await;
+    let alb = alb(&[target.addr], TIMEOUTS).await.addr;
     let request = format!(
         "{} /api/users/1 HTTP/1.1\r\nHost: forum\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n",
         row.method

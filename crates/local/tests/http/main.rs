@@ -9,7 +9,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod alb;
 mod answers;
 mod chunks;
 mod fields;

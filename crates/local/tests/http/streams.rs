@@ -4,11 +4,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::support::alb::{TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::support::{SOON, text};
+use crate::table;
 use crate::table::{SMUGGLED, others, statuses};
 use crate::target::Target;
-use crate::{alb, table};
 
 /// Reads until `end` has arrived.
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
@@ -25,7 +26,7 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 #[tokio::test]
 async fn the_load_balancer_meets_an_expectation_itself() {
     let target = Target::echo().await;
-    let addr = alb::start(target.addr).await;
+    let addr = alb(&[target.addr], TIMEOUTS).await.addr;
     let mut client = TcpStream::connect(addr).await.unwrap();
     let head = "POST /api/users HTTP/1.1\r\nHost: forum\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     client.write_all(head.as_bytes()).await.unwrap();
@@ -53,7 +54,7 @@ async fn the_load_balancer_meets_an_expectation_itself() {
 async fn the_rest_of_a_body_that_was_answered_early_is_no_request() {
     let early = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n";
     let target = early_target(early).await;
-    let addr = alb::start(target).await;
+    let addr = alb(&[target], TIMEOUTS).await.addr;
     let mut client = TcpStream::connect(addr).await.unwrap();
     let length = 2 * SMUGGLED.len();
     let head =
@@ -105,7 +106,7 @@ async fn an_old_client_gets_what_it_can_read() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\nbody\r\n0\r\nX-Sum: 1\r\n\r\n";
     for (fields, stays) in [("", false), ("Connection: keep-alive\r\n", true)] {
         let target = Target::answering(chunked.to_owned().into_bytes()).await;
-        let addr = alb::start(target.addr).await;
+        let addr = alb(&[target.addr], TIMEOUTS).await.addr;
         let request = |path: &str| format!("GET {path} HTTP/1.0\r\n{fields}\r\n");
         let answer = raw(addr, request("/api/users/1").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");

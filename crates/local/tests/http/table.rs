@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::alb;
+use crate::support::alb::{TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::support::text;
 use crate::target::{Received, Target};
@@ -117,7 +117,7 @@ pub async fn hold(rows: Vec<Row>) {
 
 async fn trial(row: &Row) -> Option<String> {
     let target = Target::echo().await;
-    let alb = alb::start(target.addr).await;
+    let alb = alb(&[target.addr], TIMEOUTS).await.addr;
     let answer = raw(alb, &row.send).await;
     let statuses = statuses(&answer);
     if statuses != row.answers {

@@ -7,9 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use crate::support::alb::{TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::support::{SOON, text};
-use crate::{TIMEOUTS, Target, alb, request, status};
+use crate::{Target, request, status};
 
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 

@@ -7,9 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::support::alb::{PATIENT, TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::support::{SOON, eventually};
-use crate::{OK, PATIENT, TIMEOUTS, Target, alb, request, status};
+use crate::{OK, Target, request, status};
 
 #[tokio::test]
 async fn what_a_client_does_wrong_is_answered_as_by_the_load_balancer() {

@@ -6,8 +6,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::status;
+use crate::support::alb::{TIMEOUTS, alb};
 use crate::support::{SOON, text};
-use crate::{TIMEOUTS, alb, status};
 
 const BODY_BYTES: usize = 8 * 1024 * 1024;
 

@@ -13,91 +13,11 @@ mod targets;
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use local::alb::health::HealthCheck;
-use local::alb::listener::Listener;
-use local::alb::proxy::request::{Proxy, Timeouts};
-use local::alb::target_group::TargetGroup;
-use local::alb::wire::connections::Limits;
-use local::event::Events;
-use local::{alb::proxy::server, alb::topology};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio_util::sync::CancellationToken;
-
-use support::SOON;
-
-/// Long enough for a busy machine, and short enough for the tests that wait for them.
-const TIMEOUTS: Timeouts = Timeouts {
-    idle: Duration::from_secs(3),
-    connect: Duration::from_secs(3),
-};
-
-/// For tests in which no timeout of the load balancer may end a wait: the client's own is shorter.
-const PATIENT: Timeouts = Timeouts {
-    idle: SOON.saturating_mul(2),
-    connect: SOON.saturating_mul(2),
-};
-
-/// A load balancer with the targets of the users service at these addresses. No checks run, so it
-/// fails open: every target is used.
-struct Alb {
-    addr: SocketAddr,
-    group: Arc<TargetGroup>,
-    stop: CancellationToken,
-    serving: tokio::task::JoinHandle<()>,
-}
-
-async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
-    let two = NonZeroU32::new(2).unwrap();
-    let check = HealthCheck {
-        path: "/health/ready".to_owned(),
-        interval: Duration::from_secs(6),
-        timeout: Duration::from_secs(5),
-        healthy_threshold: two,
-        unhealthy_threshold: two,
-    };
-    let group = Arc::new(TargetGroup::new(
-        "users".to_owned(),
-        check,
-        Duration::from_millis(500),
-    ));
-    for &target in targets {
-        group.register(target);
-    }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
-    let definitions = topology::load(&directory).unwrap().into_iter();
-    let users = definitions.filter(|definition| definition.name == "users");
-    let services: Vec<_> = users
-        .map(|definition| (definition, Arc::clone(&group)))
-        .collect();
-    let proxy = Proxy {
-        listener: Listener::new(&services),
-        timeouts,
-        events: Events::new(true, |_| {}),
-    };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let serving = tokio::spawn(server::serve(
-        listener,
-        Arc::new(proxy),
-        Limits::default(),
-        stop.clone(),
-        PATIENT.idle,
-    ));
-    Alb {
-        addr,
-        group,
-        stop,
-        serving,
-    }
-}
 
 /// A target that keeps what it reads and answers each head with the same bytes.
 struct Target {

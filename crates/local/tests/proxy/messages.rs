@@ -7,9 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use crate::support::alb::{TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::support::{SOON, eventually};
-use crate::{OK, TIMEOUTS, Target, alb, request};
+use crate::{OK, Target, request};
 
 /// A body that is sent in parts of one byte.
 const PARTS: &[u8; 12] = b"twelve parts";

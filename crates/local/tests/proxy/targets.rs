@@ -7,9 +7,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::support::alb::{PATIENT, TIMEOUTS, alb};
 use crate::support::client::raw;
 use crate::support::{SOON, eventually};
-use crate::{OK, PATIENT, TIMEOUTS, Target, alb, refusing, request, status};
+use crate::{OK, Target, refusing, request, status};
 
 #[tokio::test]
 async fn a_broken_target_is_a_502_and_a_slow_one_a_504() {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http::Request;
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -30,7 +31,7 @@ impl Answer {
 }
 
 /// A client with one connection.
-pub struct Client(SendRequest<Empty<Bytes>>);
+pub struct Client(SendRequest<Full<Bytes>>);
 
 impl Client {
     pub async fn connect(addr: SocketAddr) -> std::io::Result<Self> {
@@ -43,11 +44,11 @@ impl Client {
         Ok(Self(sender))
     }
 
-    pub async fn get(&mut self, path: &str) -> Result<Answer, hyper::Error> {
-        let request = http::Request::get(path)
-            .header("host", "forum")
-            .body(Empty::new())
-            .unwrap();
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
         self.0.ready().await?;
         let response = self.0.send_request(request).await?;
         let (head, body) = response.into_parts();
@@ -57,6 +58,11 @@ impl Client {
             headers: head.headers,
             body,
         })
+    }
+
+    pub async fn get(&mut self, path: &str) -> Result<Answer, hyper::Error> {
+        let request = Request::get(path).header("host", "forum");
+        self.send(request.body(Full::default()).unwrap()).await
     }
 }
 
@@ -126,13 +132,20 @@ impl Load {
         .await;
     }
 
-    /// Stops; the number of answers and the failures.
-    pub async fn stop(self) -> (usize, Vec<String>) {
+    /// Stops the clients, and fails the test when a request failed. Returns how many were answered.
+    pub async fn assert_none_failed(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.await.unwrap();
         }
-        let failures = std::mem::take(&mut *self.failures.lock().unwrap());
-        (self.answered.load(Ordering::Relaxed), failures)
+        let answered = self.answered.load(Ordering::Relaxed);
+        let failures = self.failures.lock().unwrap();
+        assert!(
+            failures.is_empty(),
+            "{} of {answered}: {:?}",
+            failures.len(),
+            &failures[..failures.len().min(5)]
+        );
+        answered
     }
 }

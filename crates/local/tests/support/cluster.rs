@@ -91,14 +91,19 @@ impl Setup {
         self
     }
 
-    /// Writes the files, and returns the command that starts `local` with them.
-    pub fn command(&self) -> Command {
+    /// Writes the topology.
+    pub fn write_topology(&self) {
         let directory = self.root.path().join("deploy/services");
         fs::create_dir_all(&directory).unwrap();
         for (service, parameters) in &self.parameters {
             let file = serde_json::json!({ "Parameters": parameters });
             fs::write(directory.join(format!("{service}.json")), file.to_string()).unwrap();
         }
+    }
+
+    /// Writes the topology, and returns the command that starts `local` with it.
+    pub fn command(&self) -> Command {
+        self.write_topology();
         let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
         command
             .arg("--root")
@@ -196,6 +201,12 @@ impl Cluster {
     pub async fn under_way(&mut self, path: &str) {
         let said = format!(r#""message":"under way","path":"{path}""#);
         self.line(&[&said], |line| line.contains(&said)).await;
+    }
+
+    /// Replaces a service's `db.json`, which its next tasks read.
+    pub fn write_db(&self, service: &str, script: &str) {
+        let root = self.root.as_ref().unwrap().path();
+        fs::write(root.join("services").join(service).join("db.json"), script).unwrap();
     }
 
     pub async fn status(&self) -> ClusterStatus {

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
+pub mod alb;
 pub mod client;
 pub mod cluster;
 
