@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::alb::front_door::FrontDoor;
+use crate::alb::listen_socket::ListenSocket;
 use crate::alb::listener::Listener;
 use crate::alb::proxy::request::{Proxy, Timeouts};
 use crate::alb::target_group::TargetGroup;
@@ -75,7 +75,7 @@ struct Cluster {
     definitions: Vec<ServiceDefinition>,
     proxy: Arc<Proxy>,
     limits: Limits,
-    front_door: Option<FrontDoor>,
+    listen_socket: Option<ListenSocket>,
     control: Control,
     /// In the order of the rules.
     services: Vec<(String, mpsc::Sender<Order>)>,
@@ -101,7 +101,7 @@ impl Cluster {
             .collect();
         let mut programs = program::find(&names, &root, args.bin_dir.as_deref()).await?;
 
-        let front_door = FrontDoor::open(args.listener.host, args.listener.port).await?;
+        let listen_socket = ListenSocket::open(args.listener.host, args.listener.port).await?;
         let issuer = args.writable.then(|| Issuer::start(&root, &names));
         let issuer = issuer.transpose()?;
         let control = Control::bind(&socket(args.control.socket, &root)).await?;
@@ -147,10 +147,10 @@ impl Cluster {
             services.push((name, orders));
             groups.push((definition.clone(), group));
         }
-        let url = front_door.url()?;
+        let url = listen_socket.url()?;
         print(format!("starting {} behind {url}\n", names.join(", ")));
         Ok(Self {
-            note: front_door.note.clone(),
+            note: listen_socket.note.clone(),
             url,
             proxy: Arc::new(Proxy {
                 listener: Listener::new(&groups),
@@ -159,7 +159,7 @@ impl Cluster {
             }),
             limits: Limits::new(args.listener.max_connections),
             definitions,
-            front_door: Some(front_door),
+            listen_socket: Some(listen_socket),
             control,
             services,
             schedulers,
@@ -176,14 +176,14 @@ impl Cluster {
     async fn operate(&mut self, print: &impl Fn(String)) {
         for (_, service) in &self.services {
             let (reply, outcome) = oneshot::channel();
-            let _ = service.send(Order::Settle(reply)).await;
+            let _ = service.send(Order::WaitUntilSteady(reply)).await;
             // When one service fails to start, the others serve all the same.
             tokio::select! {
                 _ = outcome => {}
                 Some(end) = self.schedulers.join_next() => return propagate(end),
             }
         }
-        if let Some(FrontDoor { listener, .. }) = self.front_door.take() {
+        if let Some(ListenSocket { listener, .. }) = self.listen_socket.take() {
             let (proxy, stop) = (Arc::clone(&self.proxy), self.stop_serving.clone());
             self.serving.spawn(server::serve(
                 listener,
@@ -213,7 +213,7 @@ impl Cluster {
     /// Closes the clients' connections first, then stops the tasks.
     async fn stop(mut self) {
         self.stop_serving.cancel();
-        drop(self.front_door);
+        drop(self.listen_socket);
         while self.serving.join_next().await.is_some() {}
         // The schedulers stop their tasks when the channels of their orders close.
         drop(self.services);

@@ -1,4 +1,4 @@
-//! Doors for the fuzzer (`crates/fuzz`). Only there when it builds this crate.
+//! Entry points for the fuzzer (`crates/fuzz`). They exist only when it builds this crate.
 
 use crate::alb::{path_pattern::PathPattern, topology};
 

@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::alb::check::{self, Transition};
-use crate::alb::front_door::FrontDoor;
 use crate::alb::health::HealthState;
+use crate::alb::listen_socket::ListenSocket;
 use crate::alb::listener::Listener;
 use crate::alb::proxy::request::{Proxy, Timeouts};
 use crate::alb::target::{Target, TargetState};
@@ -76,8 +76,8 @@ pub async fn run(
         };
         followers.push(Follower::new(Arc::clone(group), address, events.clone()));
     }
-    let front_door = FrontDoor::open(args.host, args.port).await?;
-    let (url, note) = (front_door.url()?, front_door.note);
+    let listen_socket = ListenSocket::open(args.host, args.port).await?;
+    let (url, note) = (listen_socket.url()?, listen_socket.note);
     let proxy = Arc::new(Proxy {
         listener: Listener::new(&groups),
         timeouts: Timeouts::default(),
@@ -86,7 +86,7 @@ pub async fn run(
     let rules = status::rules(&proxy.listener);
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server::serve(
-        front_door.listener,
+        listen_socket.listener,
         proxy,
         Limits::new(args.max_connections),
         stop.clone(),

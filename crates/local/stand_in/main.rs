@@ -122,7 +122,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
         };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    if first.contains("/deaf ") {
+    if first.contains("/unread ") {
         // Never reads the body.
         std::future::pending::<()>().await;
     }

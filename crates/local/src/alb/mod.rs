@@ -1,8 +1,8 @@
 //! The load balancer: rules, target groups, targets and their health; knows nothing of tasks.
 
 pub mod check;
-pub mod front_door;
 pub mod health;
+pub mod listen_socket;
 pub mod listener;
 pub mod path_pattern;
 pub mod proxy;

@@ -15,7 +15,7 @@ use crate::alb::health::HealthState;
 use crate::alb::target::Target;
 use crate::alb::target_group::TargetGroup;
 use crate::control::status::{BackingOff, ServiceStatus, TaskStatus};
-use crate::ecs::service::{Phase, Replacement, Service, Step, TaskNumber};
+use crate::ecs::service::{Replacement, Service, Step, TaskNumber, TaskPhase};
 use crate::ecs::task::{Task, TaskDefinition, TaskEvent};
 use crate::event::{Event, Events};
 
@@ -26,7 +26,7 @@ pub type Outcome = Result<String, String>;
 /// one has failed to start.
 pub enum Order {
     /// Report when all tasks that should run are healthy.
-    Settle(oneshot::Sender<Outcome>),
+    WaitUntilSteady(oneshot::Sender<Outcome>),
     /// Replace every task.
     Restart(oneshot::Sender<Outcome>),
     /// Change how many tasks should run.
@@ -36,7 +36,7 @@ pub enum Order {
 }
 
 /// What happens to a task.
-enum News {
+enum TaskUpdate {
     Task(TaskEvent),
     Health(Transition),
     /// Its target is deregistered. The number says how many requests failed by that.
@@ -60,7 +60,7 @@ pub struct Scheduler {
     tasks: BTreeMap<TaskNumber, RunningTask>,
     /// One job for each process, for each target's checks and for each deregistration.
     jobs: JoinSet<()>,
-    news: mpsc::UnboundedSender<(TaskNumber, News)>,
+    updates: mpsc::UnboundedSender<(TaskNumber, TaskUpdate)>,
     waiting: Vec<(Instant, oneshot::Sender<Outcome>)>,
 }
 
@@ -81,7 +81,7 @@ impl Scheduler {
         } else {
             Replacement::StartThenStop
         };
-        let (news, mut inbox) = mpsc::unbounded_channel();
+        let (updates, mut inbox) = mpsc::unbounded_channel();
         let mut this = Self {
             name: group.name.clone(),
             definition,
@@ -91,18 +91,18 @@ impl Scheduler {
             events,
             tasks: BTreeMap::new(),
             jobs: JoinSet::new(),
-            news,
+            updates,
             waiting: Vec::new(),
         };
         loop {
             let steps = this.service.reconcile(Instant::now());
-            this.act(steps);
+            this.carry_out(steps);
             this.answer_waiting();
             let wake_at = this.service.wake_at(Instant::now());
             tokio::select! {
-                Some((number, news)) = inbox.recv() => this.take(number, news),
+                Some((number, update)) = inbox.recv() => this.on_update(number, update),
                 order = orders.recv() => match order {
-                    Some(order) => this.obey(order),
+                    Some(order) => this.on_order(order),
                     None => break,
                 },
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {}
@@ -110,10 +110,10 @@ impl Scheduler {
             }
         }
         let steps = this.service.stop_all();
-        this.act(steps);
+        this.carry_out(steps);
         while !this.tasks.is_empty() {
             tokio::select! {
-                Some((number, news)) = inbox.recv() => this.take(number, news),
+                Some((number, update)) = inbox.recv() => this.on_update(number, update),
                 Some(job) = this.jobs.join_next() => propagate(job),
             }
         }
@@ -123,7 +123,7 @@ impl Scheduler {
         format!("{}/{number}", self.name)
     }
 
-    fn act(&mut self, steps: Vec<Step>) {
+    fn carry_out(&mut self, steps: Vec<Step>) {
         for step in steps {
             match step {
                 Step::Start(number, replaces) => self.start(number, replaces),
@@ -150,9 +150,9 @@ impl Scheduler {
             pid,
             replaces,
         });
-        let news = self.news.clone();
-        // The scheduler may have ended, and then nobody needs the news.
-        let report = move |event| drop(news.send((number, News::Task(event))));
+        let updates = self.updates.clone();
+        // The scheduler may have ended, and then nobody needs the updates.
+        let report = move |event| drop(updates.send((number, TaskUpdate::Task(event))));
         self.jobs
             .spawn(task.supervise(self.events.clone(), stop.clone(), report));
         self.tasks.insert(
@@ -170,14 +170,14 @@ impl Scheduler {
         let Some(task) = self.tasks.get_mut(&number) else {
             return;
         };
-        if self.service.phase(number) != Some(Phase::Running(HealthState::Initial)) {
+        if self.service.phase(number) != Some(TaskPhase::Running(HealthState::Initial)) {
             return;
         }
         let target = self.group.register(addr);
         task.target = Some(Arc::clone(&target));
-        let (group, news) = (Arc::clone(&self.group), self.news.clone());
+        let (group, updates) = (Arc::clone(&self.group), self.updates.clone());
         self.jobs.spawn(async move {
-            let report = |transition| drop(news.send((number, News::Health(transition))));
+            let report = |transition| drop(updates.send((number, TaskUpdate::Health(transition))));
             check::run(&group, target, report).await;
         });
     }
@@ -190,19 +190,19 @@ impl Scheduler {
             subject: self.task_name(number),
         });
         self.group.drain(&target);
-        let (group, news) = (Arc::clone(&self.group), self.news.clone());
+        let (group, updates) = (Arc::clone(&self.group), self.updates.clone());
         self.jobs.spawn(async move {
             let broken_off = group.deregister(&target).await;
-            let _ = news.send((number, News::Drained(broken_off)));
+            let _ = updates.send((number, TaskUpdate::Drained(broken_off)));
         });
     }
 
-    fn take(&mut self, number: TaskNumber, news: News) {
-        match news {
-            News::Task(TaskEvent::Listening(addr)) => self.register(number, addr),
-            News::Task(TaskEvent::Ended(cause)) => self.ended(number, cause.to_string()),
-            News::Health(transition) => self.health(number, &transition),
-            News::Drained(broken_off) => {
+    fn on_update(&mut self, number: TaskNumber, update: TaskUpdate) {
+        match update {
+            TaskUpdate::Task(TaskEvent::Listening(addr)) => self.register(number, addr),
+            TaskUpdate::Task(TaskEvent::Ended(cause)) => self.ended(number, cause.to_string()),
+            TaskUpdate::Health(transition) => self.health(number, &transition),
+            TaskUpdate::Drained(broken_off) => {
                 if broken_off > 0 {
                     let delay = self.group.deregistration_delay.as_secs();
                     let text =
@@ -213,7 +213,7 @@ impl Scheduler {
                     });
                 }
                 let stop = self.service.drained(number);
-                self.act(stop.into_iter().collect());
+                self.carry_out(stop.into_iter().collect());
             }
         }
     }
@@ -233,19 +233,19 @@ impl Scheduler {
         let subject = self.task_name(number);
         match now {
             _ if was == now => {}
-            Some(Phase::Running(HealthState::Healthy)) => {
+            Some(TaskPhase::Running(HealthState::Healthy)) => {
                 self.events.send(Event::Healthy {
                     subject,
                     detail: target.addr.to_string(),
                 });
             }
-            Some(Phase::Running(HealthState::Unhealthy)) => {
+            Some(TaskPhase::Running(HealthState::Unhealthy)) => {
                 let reason = transition.reason.clone();
                 self.events.send(Event::Unhealthy {
                     subject: subject.clone(),
                     reason: reason.clone(),
                 });
-                if was == Some(Phase::Running(HealthState::Initial)) {
+                if was == Some(TaskPhase::Running(HealthState::Initial)) {
                     self.start_failed(&subject, &reason);
                 }
                 self.announce_backoff();
@@ -264,7 +264,7 @@ impl Scheduler {
         let subject = self.task_name(number);
         if matches!(
             phase,
-            Some(Phase::Pending | Phase::Running(HealthState::Initial))
+            Some(TaskPhase::Pending | TaskPhase::Running(HealthState::Initial))
         ) {
             self.start_failed(&subject, &cause);
         }
@@ -290,9 +290,9 @@ impl Scheduler {
         }
     }
 
-    fn obey(&mut self, order: Order) {
+    fn on_order(&mut self, order: Order) {
         match order {
-            Order::Settle(reply) => self.waiting.push((Instant::now(), reply)),
+            Order::WaitUntilSteady(reply) => self.waiting.push((Instant::now(), reply)),
             Order::Restart(reply) => {
                 self.service.replace_all();
                 self.waiting.push((Instant::now(), reply));
@@ -351,12 +351,12 @@ impl Scheduler {
             pid: Some(task.pid),
             target: task.target.as_ref().map(|target| target.addr),
             health: match self.service.phase(number) {
-                None | Some(Phase::Stopping) => "stopping",
-                Some(Phase::Pending) => "starting",
-                Some(Phase::Running(HealthState::Initial)) => "initial",
-                Some(Phase::Running(HealthState::Healthy)) => "healthy",
-                Some(Phase::Running(HealthState::Unhealthy)) => "unhealthy",
-                Some(Phase::Draining) => "draining",
+                None | Some(TaskPhase::Stopping) => "stopping",
+                Some(TaskPhase::Pending) => "starting",
+                Some(TaskPhase::Running(HealthState::Initial)) => "initial",
+                Some(TaskPhase::Running(HealthState::Healthy)) => "healthy",
+                Some(TaskPhase::Running(HealthState::Unhealthy)) => "unhealthy",
+                Some(TaskPhase::Draining) => "draining",
             }
             .to_owned(),
         });

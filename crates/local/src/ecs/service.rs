@@ -45,7 +45,7 @@ pub enum Step {
 
 /// Where a task is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub enum TaskPhase {
     /// Its process is starting.
     Pending,
     /// It listens and is registered as a target.
@@ -57,7 +57,7 @@ pub enum Phase {
 }
 
 struct TaskState {
-    phase: Phase,
+    phase: TaskPhase,
     /// How many times `replace_all` had been called when it started.
     generation: u32,
     healthy_since: Option<Instant>,
@@ -115,7 +115,7 @@ impl Service {
 
     /// Where a task is in its life.
     #[must_use]
-    pub fn phase(&self, number: TaskNumber) -> Option<Phase> {
+    pub fn phase(&self, number: TaskNumber) -> Option<TaskPhase> {
         self.tasks.get(&number).map(|task| task.phase)
     }
 
@@ -139,9 +139,9 @@ impl Service {
     /// A task listens.
     pub fn listening(&mut self, number: TaskNumber) {
         if let Some(task) = self.tasks.get_mut(&number)
-            && task.phase == Phase::Pending
+            && task.phase == TaskPhase::Pending
         {
-            task.phase = Phase::Running(HealthState::Initial);
+            task.phase = TaskPhase::Running(HealthState::Initial);
         }
     }
 
@@ -150,10 +150,10 @@ impl Service {
         let Some(task) = self.tasks.get_mut(&number) else {
             return;
         };
-        if !matches!(task.phase, Phase::Running(_)) {
+        if !matches!(task.phase, TaskPhase::Running(_)) {
             return;
         }
-        task.phase = Phase::Running(state);
+        task.phase = TaskPhase::Running(state);
         match state {
             HealthState::Healthy => task.healthy_since = Some(now),
             HealthState::Initial => {}
@@ -169,8 +169,8 @@ impl Service {
         let task = self
             .tasks
             .get_mut(&number)
-            .filter(|task| task.phase == Phase::Draining)?;
-        task.phase = Phase::Stopping;
+            .filter(|task| task.phase == TaskPhase::Draining)?;
+        task.phase = TaskPhase::Stopping;
         Some(Step::Stop(number))
     }
 
@@ -179,12 +179,12 @@ impl Service {
         let Some(task) = self.tasks.remove(&number) else {
             return true;
         };
-        if matches!(task.phase, Phase::Draining | Phase::Stopping) {
+        if matches!(task.phase, TaskPhase::Draining | TaskPhase::Stopping) {
             return true;
         }
         self.vacancies.push_back(number);
         // A task that became unhealthy was counted at that time.
-        if task.phase != Phase::Running(HealthState::Unhealthy) {
+        if task.phase != TaskPhase::Running(HealthState::Unhealthy) {
             self.failed(task.healthy_since, now);
         }
         false
@@ -220,7 +220,7 @@ impl Service {
         self.desired = 0;
         self.tasks
             .values_mut()
-            .for_each(|task| task.phase = Phase::Stopping);
+            .for_each(|task| task.phase = TaskPhase::Stopping);
         self.tasks
             .keys()
             .map(|&number| Step::Stop(number))
@@ -293,7 +293,7 @@ impl Service {
             }
             self.last_number += 1;
             let task = TaskState {
-                phase: Phase::Pending,
+                phase: TaskPhase::Pending,
                 generation: self.generation,
                 healthy_since: None,
             };
@@ -313,7 +313,7 @@ impl Service {
     }
 
     fn oldest_unhealthy(&self) -> Option<TaskNumber> {
-        let unhealthy = |task: &TaskState| task.phase == Phase::Running(HealthState::Unhealthy);
+        let unhealthy = |task: &TaskState| task.phase == TaskPhase::Running(HealthState::Unhealthy);
         self.tasks
             .iter()
             .find(|(_, task)| unhealthy(task))
@@ -324,9 +324,9 @@ impl Service {
     fn stop(&mut self, number: TaskNumber) -> Option<Step> {
         let task = self.tasks.get_mut(&number)?;
         let (phase, step) = match task.phase {
-            Phase::Pending => (Phase::Stopping, Step::Stop(number)),
-            Phase::Running(_) => (Phase::Draining, Step::Deregister(number)),
-            Phase::Draining | Phase::Stopping => return None,
+            TaskPhase::Pending => (TaskPhase::Stopping, Step::Stop(number)),
+            TaskPhase::Running(_) => (TaskPhase::Draining, Step::Deregister(number)),
+            TaskPhase::Draining | TaskPhase::Stopping => return None,
         };
         task.phase = phase;
         Some(step)
@@ -334,18 +334,18 @@ impl Service {
 }
 
 fn is_healthy(task: &TaskState) -> bool {
-    task.phase == Phase::Running(HealthState::Healthy)
+    task.phase == TaskPhase::Running(HealthState::Healthy)
 }
 
 fn is_live(task: &TaskState) -> bool {
     matches!(
         task.phase,
-        Phase::Pending | Phase::Running(HealthState::Initial | HealthState::Healthy)
+        TaskPhase::Pending | TaskPhase::Running(HealthState::Initial | HealthState::Healthy)
     )
 }
 
 fn runs(task: &TaskState) -> bool {
-    matches!(task.phase, Phase::Pending | Phase::Running(_))
+    matches!(task.phase, TaskPhase::Pending | TaskPhase::Running(_))
 }
 
 #[cfg(test)]

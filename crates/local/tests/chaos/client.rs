@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tokio::time::timeout;
 
 use crate::support::client::{self, Answer};
-use crate::system::{Door, System};
+use crate::system::{Running, System};
 
 /// What a client sends.
 pub struct Ask {
@@ -58,10 +58,10 @@ impl Client {
     }
 
     pub async fn ask(&mut self, ask: Ask) -> Outcome {
-        let door = self.system.door().await;
-        let answer = timeout(self.patience, self.attempt(&door, ask)).await;
+        let running = self.system.running().await;
+        let answer = timeout(self.patience, self.attempt(&running, ask)).await;
         let answer = answer.unwrap_or_else(|_| Err(format!("none within {:?}", self.patience)));
-        let ended = || self.system.generation() != door.generation;
+        let ended = || self.system.generation() != running.generation;
         match answer {
             Ok(answer) if answer.status >= 500 && ended() => Outcome::Outage,
             Ok(answer) => Outcome::Answer(answer),
@@ -76,16 +76,16 @@ impl Client {
         }
     }
 
-    async fn attempt(&mut self, door: &Door, ask: Ask) -> Result<Answer, String> {
+    async fn attempt(&mut self, running: &Running, ask: Ask) -> Result<Answer, String> {
         let mut kept = self.connection.take();
-        kept = kept.filter(|(generation, _)| *generation == door.generation);
+        kept = kept.filter(|(generation, _)| *generation == running.generation);
         let connected = match kept {
             Some((_, client)) if !client.is_closed() => client,
-            _ => client::Client::connect(door.addr)
+            _ => client::Client::connect(running.addr)
                 .await
                 .map_err(|error| error.to_string())?,
         };
-        let (_, client) = self.connection.insert((door.generation, connected));
+        let (_, client) = self.connection.insert((running.generation, connected));
         let mut request = Request::builder()
             .method(ask.method)
             .uri(ask.path)
@@ -94,7 +94,10 @@ impl Client {
             request = request.header("if-match", if_match);
         }
         if let Some(service) = ask.token_of {
-            request = request.header("authorization", format!("Bearer {}", door.tokens[service]));
+            request = request.header(
+                "authorization",
+                format!("Bearer {}", running.tokens[service]),
+            );
         }
         if ask.body.is_some() {
             request = request.header("content-type", "application/json");

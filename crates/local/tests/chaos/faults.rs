@@ -103,12 +103,12 @@ impl Faults {
         if let Some(disk) = &self.disk {
             disk.free();
         }
-        self.system.settled().await;
+        self.system.all_healthy().await;
         if self.disk.is_some() {
             // After a full disk the service refuses writes until it is restarted.
             let restarted = self.system.ask(Request::Restart("posts".to_owned())).await;
             assert_eq!(restarted, Ok(()));
-            self.system.settled().await;
+            self.system.all_healthy().await;
         }
         self.disk
     }

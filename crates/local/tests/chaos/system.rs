@@ -18,7 +18,7 @@ pub const SERVICES: [&str; 3] = ["users", "threads", "posts"];
 
 /// What clients must know to use the cluster.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct Running {
     /// Grows by one when the cluster ends and when it runs again, so it is odd while the cluster is down.
     pub generation: u64,
     pub addr: SocketAddr,
@@ -40,7 +40,7 @@ pub struct System {
     pub name: &'static str,
     setup: Setup,
     cluster: Mutex<Cluster>,
-    door: watch::Sender<Door>,
+    running: watch::Sender<Running>,
 }
 
 /// The directory and arguments that `local` is started with.
@@ -93,7 +93,7 @@ async fn tokens(cluster: &Cluster, writable: bool) -> BTreeMap<String, String> {
 impl System {
     pub async fn start(name: &'static str, setup: Setup) -> Arc<Self> {
         let cluster = launch(&setup).await;
-        let door = Door {
+        let running = Running {
             generation: 0,
             addr: cluster.addr,
             tokens: tokens(&cluster, name == "writable").await,
@@ -102,26 +102,26 @@ impl System {
             name,
             setup,
             cluster: Mutex::new(cluster),
-            door: watch::Sender::new(door),
+            running: watch::Sender::new(running),
         })
     }
 
     /// Waits until the cluster runs, and returns how to reach it.
-    pub async fn door(&self) -> Door {
-        let mut door = self.door.subscribe();
-        let open = door.wait_for(|door| door.generation.is_multiple_of(2));
+    pub async fn running(&self) -> Running {
+        let mut running = self.running.subscribe();
+        let open = running.wait_for(|running| running.generation.is_multiple_of(2));
         open.await.unwrap().clone()
     }
 
     /// Changes whenever the cluster goes down or comes back.
     pub fn generation(&self) -> u64 {
-        self.door.borrow().generation
+        self.running.borrow().generation
     }
 
     /// Ends the cluster and starts it again on the same data.
     pub async fn restart(&self, end: End) {
         let mut cluster = self.cluster.lock().await;
-        self.door.send_modify(|door| door.generation += 1);
+        self.running.send_modify(|running| running.generation += 1);
         match end {
             End::Stop => assert_eq!(cluster.end(Signal::TERM).await, Some(0)),
             End::Crash => {
@@ -137,9 +137,9 @@ impl System {
         }
         *cluster = launch(&self.setup).await;
         let tokens = tokens(&cluster, self.name == "writable").await;
-        self.door.send_modify(|door| {
-            *door = Door {
-                generation: door.generation + 1,
+        self.running.send_modify(|running| {
+            *running = Running {
+                generation: running.generation + 1,
                 addr: cluster.addr,
                 tokens,
             }
@@ -164,7 +164,7 @@ impl System {
     }
 
     /// Waits until every service has the tasks that it should have, all healthy.
-    pub async fn settled(&self) {
+    pub async fn all_healthy(&self) {
         let cluster = self.cluster.lock().await;
         eventually("every task is healthy", || async {
             let status = cluster.status().await;

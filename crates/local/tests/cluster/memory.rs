@@ -169,7 +169,7 @@ async fn bodies_that_the_target_does_not_read_fit() {
     attack(
         || {
             let head =
-                "POST /api/users/deaf HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n";
+                "POST /api/users/unread HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n";
             [head.as_bytes(), &b"x".repeat(8_000_000)].concat()
         },
         true,
@@ -183,7 +183,7 @@ async fn tiny_chunks_that_the_target_does_not_read_fit() {
     attack(
         || {
             let head =
-                "POST /api/users/deaf HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+                "POST /api/users/unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
             [head.as_bytes(), &b"1\r\nx\r\n".repeat(1_000_000)].concat()
         },
         true,

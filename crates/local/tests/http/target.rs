@@ -55,8 +55,8 @@ impl Target {
     }
 
     /// Reads what has arrived so far.
-    pub fn received<T>(&self, look: impl FnOnce(&Received) -> T) -> T {
-        look(&self.received.lock().unwrap())
+    pub fn received<T>(&self, read: impl FnOnce(&Received) -> T) -> T {
+        read(&self.received.lock().unwrap())
     }
 }
 

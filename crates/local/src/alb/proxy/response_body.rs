@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::alb::proxy::access::Access;
 use crate::alb::target::{Lease, Sender};
-use crate::alb::wire::body::{BodyError, Piece, Timed};
+use crate::alb::wire::body::{BodyError, Piece, TimedBody};
 use crate::alb::wire::connections::{Answering, Hold};
 
 /// The body of an answer to a client.
@@ -35,7 +35,7 @@ enum Source {
 }
 
 struct FromTarget {
-    body: Timed,
+    body: TimedBody,
     /// The first frame, which arrived with the head.
     first: Option<Frame<Bytes>>,
     /// Why the body failed. It is reported only after everything before it has been written to the
@@ -115,7 +115,7 @@ impl ResponseBody {
         sender: Sender,
         held: Hold,
     ) -> Result<Self, BodyError> {
-        let mut body = Timed::new(body, idle_timeout);
+        let mut body = TimedBody::new(body, idle_timeout);
         let arrived = std::future::poll_fn(|cx| Poll::Ready(body.poll_frame(cx))).await;
         let first = match arrived {
             Poll::Ready(Some(Err(error))) => return Err(error),

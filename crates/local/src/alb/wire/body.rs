@@ -74,13 +74,13 @@ impl Upload {
 
 /// A body with a timeout: reading it fails when no frame arrives for the idle timeout. Trailers that
 /// may not be forwarded are removed.
-pub(crate) struct Timed {
+pub(crate) struct TimedBody {
     body: Incoming,
     idle_timeout: Duration,
     idle: Option<Pin<Box<Sleep>>>,
 }
 
-impl Timed {
+impl TimedBody {
     pub(crate) fn new(body: Incoming, idle_timeout: Duration) -> Self {
         Self {
             body,
@@ -156,7 +156,7 @@ impl Buf for Piece {
 
 /// A client's body on its way to a target.
 pub struct RequestBody {
-    body: Timed,
+    body: TimedBody,
     upload: Arc<Upload>,
     activity: Arc<Activity>,
 }
@@ -175,7 +175,7 @@ impl RequestBody {
         });
         activity.uploading(true);
         let this = Self {
-            body: Timed::new(body, idle_timeout),
+            body: TimedBody::new(body, idle_timeout),
             upload: Arc::clone(&upload),
             activity,
         };
@@ -185,7 +185,7 @@ impl RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.activity.owes(false);
+        self.activity.body_awaited(false);
         self.activity.uploading(false);
     }
 }
@@ -199,7 +199,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Piece>, BodyError>>> {
         let frame = self.body.poll_frame(cx);
-        self.activity.owes(frame.is_pending());
+        self.activity.body_awaited(frame.is_pending());
         self.upload.set(match &frame {
             Poll::Pending => ClientSide::Awaited,
             Poll::Ready(Some(Err(BodyError::Idle))) => ClientSide::Stalled,

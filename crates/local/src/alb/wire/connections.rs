@@ -95,7 +95,7 @@ pub struct Activity {
     /// Whether a request's body is being sent to a target. That may go on after the answer.
     uploading: AtomicBool,
     /// Whether the target waits for more of that body.
-    owes: AtomicBool,
+    body_awaited: AtomicBool,
     /// Whether the client could mistake the end of the connection for the end of its answer.
     cut_off: AtomicBool,
     held: AtomicUsize,
@@ -149,7 +149,7 @@ impl Connections {
             head: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             uploading: AtomicBool::new(false),
-            owes: AtomicBool::new(false),
+            body_awaited: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
             held: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -180,12 +180,12 @@ impl Shared {
 
     /// Closes connections until the rest hold no more than the limit. It begins with the one that holds
     /// most; among those that hold about the same, with the one that has been still for longest.
-    fn make_bytes(&self) {
+    fn free_bytes(&self) {
         let mut open = self.open();
         let holds = |activity: &Activity| activity.held.load(Relaxed) > 0;
         let most = |activity: &Activity| {
-            let about = activity.held.load(Relaxed) / ABOUT_BYTES;
-            (about, Reverse(activity.moved_at()))
+            let rounded = activity.held.load(Relaxed) / ABOUT_BYTES;
+            (rounded, Reverse(activity.moved_at()))
         };
         while self.held.load(Relaxed) > self.limits.bytes
             && self.close_first(&mut open, holds, most)
@@ -266,8 +266,8 @@ impl Activity {
     }
 
     /// Says whether the target waits for more of the request's body.
-    pub fn owes(&self, owes: bool) {
-        self.owes.store(owes, Relaxed);
+    pub fn body_awaited(&self, body_awaited: bool) {
+        self.body_awaited.store(body_awaited, Relaxed);
     }
 
     /// Called when the client does not read its answer.
@@ -309,7 +309,7 @@ impl Activity {
 
     /// Whether its client has been slow for too long.
     fn is_slow(&self) -> bool {
-        let waits = self.blocked.load(Relaxed) || self.owes.load(Relaxed);
+        let waits = self.blocked.load(Relaxed) || self.body_awaited.load(Relaxed);
         waits && self.moved_at().elapsed() >= SLOW
     }
 
@@ -331,7 +331,7 @@ impl Hold {
         let shared = &self.activity.shared;
         let held = shared.held.fetch_add(more, Relaxed) + more;
         if held > shared.limits.bytes {
-            shared.make_bytes();
+            shared.free_bytes();
         }
     }
 }

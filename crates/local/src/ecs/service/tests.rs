@@ -173,7 +173,10 @@ async fn a_restart_whose_tasks_fail_leaves_the_old_ones_alone() {
         assert_eq!(reconcile(&mut service), []);
         advance(BACKOFF_MAX).await;
     }
-    assert_eq!(service.phase(1), Some(Phase::Running(HealthState::Healthy)));
+    assert_eq!(
+        service.phase(1),
+        Some(TaskPhase::Running(HealthState::Healthy))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -226,7 +229,7 @@ async fn a_task_that_has_not_listened_yet_is_stopped_without_draining() {
     service.scale(0);
     assert_eq!(reconcile(&mut service), [Step::Stop(1)]);
     service.listening(1);
-    assert_eq!(service.phase(1), Some(Phase::Stopping), "too late");
+    assert_eq!(service.phase(1), Some(TaskPhase::Stopping), "too late");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,7 +50,7 @@ async fn a_client_that_keeps_others_waiting_makes_room_in_the_end_and_one_that_w
     places[1].activity.blocked();
     advance(SLOW / 2).await;
     places[1].activity.sent();
-    places[1].activity.owes(true);
+    places[1].activity.body_awaited(true);
     advance(SLOW / 2).await;
     assert!(connections.admit().is_none(), "it may send yet");
     advance(SLOW).await;

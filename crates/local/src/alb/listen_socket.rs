@@ -11,14 +11,14 @@ const PORT: u16 = 80;
 const OTHER_PORT: u16 = 8080;
 
 /// A bound listener.
-pub struct FrontDoor {
+pub struct ListenSocket {
     /// Accepts clients.
     pub listener: TcpListener,
     /// Why the port is not 80, if 80 was tried.
     pub note: Option<String>,
 }
 
-impl FrontDoor {
+impl ListenSocket {
     /// Listens at `port`. Without one, listens at 80, or at 8080 when 80 cannot be used.
     ///
     /// # Errors
