@@ -142,35 +142,13 @@ impl AsyncWrite for ClientSocket {
 
 /// A connection to a target. A target may answer and close before it has read the whole request. The
 /// rest of the request is then dropped, and the answer is still read.
-pub struct TargetSocket {
-    tcp: TcpStream,
-    deaf: bool,
-}
+pub struct TargetSocket(TcpStream);
 
 impl TargetSocket {
     /// The socket of an open connection.
     #[must_use]
     pub fn new(tcp: TcpStream) -> Self {
-        Self { tcp, deaf: false }
-    }
-
-    fn wrote(
-        &mut self,
-        written: Poll<io::Result<usize>>,
-        offered: usize,
-    ) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(Err(error))
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                ) =>
-            {
-                self.deaf = true;
-                Poll::Ready(Ok(offered))
-            }
-            written => written,
-        }
+        Self(tcp)
     }
 }
 
@@ -180,7 +158,7 @@ impl AsyncRead for TargetSocket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        poll_read(&mut self.tcp, cx, buf).map_ok(drop)
+        poll_read(&mut self.0, cx, buf).map_ok(drop)
     }
 }
 
@@ -198,23 +176,24 @@ impl AsyncWrite for TargetSocket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let offered = bufs.iter().map(|buf| buf.len()).sum();
-        if self.deaf {
-            return Poll::Ready(Ok(offered));
-        }
-        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
-        self.wrote(written, offered)
+        let written = ready!(Pin::new(&mut self.0).poll_write_vectored(cx, bufs));
+        Poll::Ready(written.or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                Ok(bufs.iter().map(|buf| buf.len()).sum())
+            }
+            _ => Err(error),
+        }))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.0.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.0).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
