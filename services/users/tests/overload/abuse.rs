@@ -14,7 +14,7 @@ use crate::{TOKEN, polite, service};
 
 const MAX_CONNECTIONS: usize = 100;
 
-/// How long the abuse lasts: longer than a slow client is tolerated when others need the room.
+/// How long the abuse lasts: longer than a slow client may keep its place when others need it.
 const ABUSE: Duration = Duration::from_secs(12);
 
 /// Longest wait of a well-behaved client. Slow clients keep a connection for at most five seconds,
@@ -25,7 +25,7 @@ const LIVENESS: Duration = Duration::from_mins(1);
 /// margin. Each list is 16 MiB, so a few copies would exceed this.
 const MEMORY_BYTES_MAX: usize = 48 * 1024 * 1024;
 
-/// Sends `begin` on every connection, and then nothing. Opens connections again that are closed.
+/// Sends `begin` on every connection, and then nothing. Replaces connections that are closed.
 fn hold(addr: SocketAddr, begin: &[u8], connections: usize, stop: &AtomicBool) {
     let mut held: Vec<TcpStream> = Vec::new();
     while !stop.load(Relaxed) {
@@ -64,7 +64,7 @@ fn sip(addr: SocketAddr, connections: usize, stop: &AtomicBool) {
     }
 }
 
-/// Sends requests without end, and reads the answers or not.
+/// Sends requests without end. Reads the answers if `reads` says so.
 fn flood(addr: SocketAddr, reads: bool, stop: &AtomicBool) {
     let burst = Request::get("/api/users/1").to_bytes().repeat(200);
     let mut answers = vec![0; 256 * 1024];
@@ -157,7 +157,7 @@ fn without_room_those_who_hardly_read_give_way() {
     eventually("one of them is gone", || {
         task.get("/api/users/1").status == 200
     });
-    // Longer than the five seconds, and shorter than a slow client is tolerated otherwise.
+    // A slow client is disconnected after five seconds here, and much later when nobody needs its place.
     assert!(began.elapsed() < Duration::from_secs(20));
     drop(slow);
 }
@@ -168,7 +168,7 @@ fn who_is_turned_away_learns_so_even_before_a_request() {
     let _busy = task.unread("/api/users");
     for _ in 0..20 {
         let mut newcomer = Connection::open(task.addr()).unwrap();
-        // The answer is there.
+        // The answer arrives before a request was sent.
         assert_eq!(newcomer.stream().peek(&mut [0]).unwrap(), 1);
         let request = Request::get("/api/users/1").to_bytes();
         newcomer.stream().write_all(&request).unwrap();

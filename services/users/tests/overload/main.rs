@@ -46,7 +46,7 @@ fn users(binary: Binary, ballast: usize) -> Binary {
     let users: Vec<_> = (1..=USERS + ballast).map(user).collect();
     binary
         .db(json!({"users": users}).to_string())
-        // No access log: this process would have to read it.
+        // Without an access log, which this process would have to read.
         .env("RUST_LOG", "info,access=off,chassis::server=error")
 }
 

@@ -12,7 +12,7 @@ const WRITES_MAX: usize = 512;
 /// Seconds that a client may take to send its body.
 const BODY_SECONDS: u64 = 20;
 
-/// A write, and where its last byte begins.
+/// A write, and the index of its last byte.
 fn write(number: usize) -> (Vec<u8>, usize) {
     let body = format!(r#"{{"username": "new-{number}", "name": "N", "bio": ""}}"#);
     let bytes = Request::new("POST", "/api/users")
@@ -33,7 +33,7 @@ fn half_written(task: &Task) -> Vec<Connection> {
         connection.send(&bytes[..last]);
         held.push(connection);
     }
-    // The service takes them up in the order of their arrival, before later requests.
+    // The service reads them in the order of their arrival, before later requests.
     assert_eq!(task.get("/").status, 200);
     held
 }
@@ -73,7 +73,7 @@ fn more_writes_than_may_wait_are_refused_and_room_returns_at_once() {
         assert_eq!(connection.response("POST").status, 201);
     }
     assert_eq!(written(&task, 2000).status, 201);
-    // Refused writes wrote nothing.
+    // The refused writes changed nothing.
     let of = |number| task.get(&format!("/api/users?username=new-{number}"));
     assert_eq!(of(1000).text(), "[]");
     assert_eq!(of(511).json().as_array().unwrap().len(), 1);

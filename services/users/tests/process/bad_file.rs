@@ -109,7 +109,7 @@ fn a_missing_file_is_refused_with_the_way_out() {
 
 #[test]
 fn what_is_no_file_is_refused() {
-    // The second never ends.
+    // `/dev/zero` never ends.
     for path in ["/", "/dev/zero"] {
         let ended = service().env("DB_PATH", path).run();
         let expected = format!("users: cannot read {path}: it is not a regular file; ");

@@ -85,7 +85,7 @@ fn healthcheck_passes_while_the_collection_is_loaded() {
 
 #[test]
 fn healthcheck_fails_when_nobody_listens() {
-    // Bound so that nobody else gets the port, but not listening.
+    // Bound, so that no other process gets the port, but not listening.
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr: SocketAddr = rustix::net::getsockname(&socket)
@@ -121,7 +121,7 @@ fn healthcheck_fails_when_the_answer_is_another_or_none() {
             assert!(lines.any(|line| line.is_empty()), "the end of the head");
             match answer {
                 Some(answer) => stream.write_all(answer.as_bytes()).unwrap(),
-                // Silent until the client has given up.
+                // Sends nothing until the client gives up.
                 None => assert!(done.recv().is_err()),
             }
         });

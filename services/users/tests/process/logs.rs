@@ -174,7 +174,7 @@ fn a_log_that_nobody_reads_holds_up_no_request() {
     }
     assert!(dropped > 0);
 
-    // Lines that were kept are whole, but for the one that the end of the process cut off.
+    // Every line is complete, except the last one if the end of the process cut it off.
     drop(task);
     let lines: Vec<_> = log.lines().map(Result::unwrap).collect();
     let parsed: Vec<Value> = lines

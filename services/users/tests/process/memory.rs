@@ -37,7 +37,7 @@ fn scraped(task: &Task) -> usize {
 
 #[test]
 fn memory_does_not_grow_with_the_number_of_requests() {
-    // No access log: this process would have to read it.
+    // Without an access log, which this process would have to read.
     let task = with_users(100).env("RUST_LOG", "info,access=off").start();
     let mut connection = task.connect();
     ask(&mut connection, WARM_UP_REQUESTS);

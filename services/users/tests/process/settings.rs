@@ -7,7 +7,7 @@ fn help_explains_every_setting() {
     let ended = service().arg("--help").run();
     assert!(ended.status.success());
     let help = ended.stdout.join("\n");
-    // Wherever the text is wrapped.
+    // As one line, because clap wraps the text.
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for setting in [
         "--port <PORT>",

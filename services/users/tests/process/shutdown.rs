@@ -105,7 +105,7 @@ fn a_second_signal_stops_at_once() {
 
 #[test]
 fn while_draining_requests_are_served_and_readiness_is_not() {
-    // Longer than the test takes on any machine: a second signal ends the service.
+    // Longer than the test takes on any machine. A second signal ends the delay.
     let task = with_users(2).arg("--drain-delay=10m").start();
     let mut kept_alive = task.connect();
     assert_eq!(kept_alive.get("/health/ready").status, 200);

@@ -58,13 +58,13 @@ fn edit_at_a_time(edits: usize, record: usize) {
         for number in 0..edits {
             let (mut connection, all) = (task.connect(), &all);
             scope.spawn(move || {
-                // A test's build takes a second for each.
+                // A debug build needs about a second for each edit.
                 let patience = Some(Duration::from_mins(5));
                 connection.stream().set_read_timeout(patience).unwrap();
                 all.wait();
                 let response = connection.ask(&edit("PATCH", number));
                 assert_eq!(response.status, 200);
-                // Parsed, all of them would take long.
+                // Parsing all these records would take long.
                 assert!(response.body.len() > record && response.body.ends_with(b"}"));
             });
         }

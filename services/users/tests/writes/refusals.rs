@@ -54,9 +54,9 @@ fn a_token_file_that_is_none_is_refused_in_bounded_time_and_memory() {
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let file = |path: &Path| binary.clone().env("WRITE_TOKEN_FILE", path);
     for (path, why) in [
-        // It never ends.
+        // A file that never ends.
         (Path::new("/dev/zero"), "is it the right file?"),
-        // Nobody writes to it.
+        // A pipe to which nobody writes.
         (&pipe, "is it a pipe?"),
         (binary.dir(), "s a directory"),
     ] {
@@ -113,7 +113,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
     let binary = writable().db(r#"{"users":[]}"#).unprivileged();
     fs::set_permissions(binary.dir(), Permissions::from_mode(0o555)).unwrap();
     let said = refused(&binary);
-    // So that it can be removed.
+    // So that the directory can be removed.
     fs::set_permissions(binary.dir(), Permissions::from_mode(0o755)).unwrap();
     assert_eq!(said.matches("give this user the directory").count(), 1);
     assert_eq!(said.matches("ermission denied").count(), 1, "{said}");

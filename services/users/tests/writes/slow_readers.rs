@@ -76,9 +76,9 @@ fn slow_readers_hold_little_and_the_oldest_list_is_cut_off() {
     let bio = (LISTS - 2).to_string();
     assert_eq!(newest.len(), USERS);
     assert!(newest.iter().all(|user| user["bio"] == *bio));
-    // Its head has promised more bytes than come.
+    // Fewer bytes arrive than the head has promised.
     let mut oldest = Vec::new();
-    // An end or a reset is the same here.
+    // The connection may end or be reset.
     let _ = lists[0].stream().read_to_end(&mut oldest);
     assert!(oldest.starts_with(b"HTTP/1.1 200 OK\r\n"));
     assert!(oldest.len() < collection, "{} bytes", oldest.len());

@@ -205,7 +205,7 @@ fn blank_names_are_refused_and_those_of_a_file_are_served() {
             assert_eq!(problem(&refused), expected, "{method} {name:?}");
         }
     }
-    // A client that does not touch it is not held to it.
+    // A change of another member is accepted.
     let bio = task.ask(&write("PATCH", "/api/users/1", &json!({"bio": "b"})));
     assert_eq!(bio.json()["name"], " \u{0}", "{}", bio.text());
     let shown = json!({"name": "A\u{0}", "bio": " \u{0}"});

@@ -15,7 +15,7 @@ use crate::with_users;
 /// nginx in front of a task. Killed when dropped.
 struct Nginx {
     process: Child,
-    /// Where it listens: nginx cannot choose a free port.
+    /// The Unix socket at which it listens, because nginx cannot choose a free port.
     socket: PathBuf,
 }
 
@@ -57,7 +57,7 @@ impl Nginx {
     /// The status of the answer to a request.
     fn ask(&self, request: &[u8]) -> u16 {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
-        // nginx may stop reading once it has the answer.
+        // Fails when nginx stops reading after it has the answer.
         let _ = stream.write_all(request);
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();

@@ -14,7 +14,7 @@ fn a_connection_serves_many_requests() {
         let head = connection.ask(&Request::new("HEAD", "/api/users"));
         assert_eq!(head.header("x-total-count"), "5");
         assert_ne!(head.header("content-length"), "0");
-        // A problem has no body here either, or it would be read as the next response.
+        // An answer to HEAD has no body even when it is a problem. A body would be read as the next response.
         assert_eq!(connection.ask(&Request::new("HEAD", "/none")).status, 404);
         assert_eq!(connection.ask(&Request::new("OPTIONS", "/")).status, 204);
         let etag = connection.get("/api/users").header("etag").to_owned();

@@ -1,6 +1,6 @@
-//! HTTP correctness of a service without a load balancer before it. Each case has the bytes that a
-//! client sends, the statuses of all answers until the connection closes, and the section of the
-//! RFC that demands them.
+//! HTTP correctness of a service without a load balancer. Each case has the bytes that a client
+//! sends, the statuses of all answers until the connection closes, and the section of the RFC that
+//! demands them.
 
 use std::{
     io::{Read, Write},
@@ -13,7 +13,7 @@ use crate::with_users;
 /// A request that is answered only if smuggling succeeds.
 const SMUGGLED: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Longest wait for what should happen at once, on a busy machine.
+/// The longest wait for anything that should happen at once, on a busy machine.
 const SOON: Duration = Duration::from_secs(30);
 
 /// Sends bytes, and reads until the server closes the connection.
@@ -57,7 +57,7 @@ fn hold(rows: &[Row]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A GET with these lines, which asks to close the connection, and a request smuggled behind it.
+/// A GET with these lines that asks to close the connection, followed by a smuggled request.
 fn get(lines: &str) -> String {
     format!("GET /api/users/1 HTTP/1.1\r\n{lines}Connection: close\r\n\r\n{SMUGGLED}")
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::with_users;
 
-/// The load balancer's idle timeout is 60 seconds; this is a little more.
+/// A little more than the load balancer's idle timeout of 60 seconds.
 const IDLE: Duration = Duration::from_secs(65);
 
 /// The service's longest wait for a whole head, which is also the longest idle time.

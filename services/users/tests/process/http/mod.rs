@@ -1,4 +1,4 @@
-//! A service without a load balancer before it, and clients of all kinds.
+//! HTTP between clients of all kinds and a service without a load balancer.
 
 mod behind_nginx;
 mod connections;

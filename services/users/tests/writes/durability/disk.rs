@@ -84,7 +84,7 @@ fn on_a_full_disk_writes_are_refused_and_nothing_is_lost() {
     let detail = |refused: &Response| refused.json()["detail"].as_str().unwrap().to_owned();
     let in_doubt = "may have happened all the same";
     assert!(detail(&refused).contains(in_doubt), "{}", refused.text());
-    // Those behind it have not.
+    // Writes after it are not in doubt.
     let behind = create(&task, "behind");
     assert_eq!(behind.header("retry-after"), "60");
     assert!(!detail(&behind).contains(in_doubt));

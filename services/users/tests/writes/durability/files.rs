@@ -130,7 +130,7 @@ fn a_hand_edit_is_never_overwritten() {
         "{said}"
     );
     assert_eq!(fs::read_to_string(binary.db_path()).unwrap(), edited);
-    // Neither version is lost: the operator decides.
+    // Neither version is lost. The operator must choose one.
     for refused in [binary.run(), verify(&binary.db_path())] {
         assert!(!refused.status.success());
         let said = refused.stderr;
