@@ -1,9 +1,9 @@
-# All images for both platforms, with buildx, from the repository root:
+# Builds all images for both platforms with buildx. From the repository root:
 #
 #   REVISION=$(git rev-parse HEAD) docker buildx bake -f docker/docker-bake.hcl
 #
-# An engine that stores only one platform builds one at a time:
-# add --load --set '*.platform=linux/arm64'. The tests read this file and do not run it.
+# For an engine that can store only one platform at a time, add
+# --load --set '*.platform=linux/arm64'. The tests read this file but do not run it.
 
 variable "REVISION" {
   default = "unknown"

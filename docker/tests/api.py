@@ -1,4 +1,4 @@
-"""What a service's API document says of it, so that the tests need no table of the services."""
+"""Reads a service's API document, so that the tests need no table of the services."""
 
 import re
 from urllib.parse import quote
@@ -11,19 +11,19 @@ def document(address, service):
 
 
 def example(address, service):
-    """A record as a client sends it to create one, from the document's example."""
+    """The body with which a client creates a record, from the document's example."""
     schemas = document(address, service)["components"]["schemas"]
     (record,) = [schema["examples"][0] for schema in schemas.values() if "examples" in schema]
     return {member: value for member, value in record.items() if member not in ("id", "createdAt", "updatedAt")}
 
 
 def lists_with(address, service, record):
-    """The targets of all lists by a member's value that have this record."""
+    """The targets of all filtered lists that contain this record."""
     paths, collection = document(address, service)["paths"], f"/api/{service}"
     queries = [parameter["name"] for parameter in paths[collection]["get"]["parameters"] if parameter["in"] == "query"]
     targets = [f"{collection}?{member}={quote(str(record[member]))}" for member in queries if member in record]
     for path in paths:
-        # `/api/posts/in-thread/{threadId}` lists by the member `thread`.
+        # `/api/posts/in-thread/{threadId}` filters by the member `thread`.
         if found := re.fullmatch(r"(.*/)\{(\w+)Id\}", path):
             targets.append(f"{found[1]}{record[found[2]]}")
     return targets

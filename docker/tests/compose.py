@@ -1,4 +1,4 @@
-"""A composed system under test: a project of its own, a port of its own, the images under test."""
+"""Runs the composed system with the images under test, as a project and on a port of its own."""
 
 import json
 import os
@@ -7,18 +7,18 @@ import shutil
 from conftest import IMAGES, ROOT, SERVICES, image
 from engine import Container, get, run, wait_until
 
-# Version 1 where it is, as Debian has it; else the plugin.
+# Version 1 if it is installed, as on Debian, and otherwise the plugin.
 COMPOSE = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
 
 
 class Composed:
-    """The system between `with` and its end."""
+    """A context manager: the system runs inside the `with` block."""
 
     def __init__(self, directory, *files, environment=None):
         override = directory / "images.json"
         override.write_text(json.dumps({"services": {target: {"image": image(target)} for target in IMAGES}}))
         self.files = [ROOT / "docker" / "compose.yaml", *files, override]
-        # Port 0: the engine chooses one that is free.
+        # With port 0 the engine chooses a free port.
         self.environment = os.environ | {"ALB_PORT": "0"} | (environment or {})
         self.project = directory.name.replace("_", "-")
 
@@ -48,7 +48,7 @@ class Composed:
 
     @property
     def address(self):
-        """Of the load balancer."""
+        """The address of the load balancer."""
         return self.container("alb").address(80)
 
     def container(self, service):

@@ -1,4 +1,4 @@
-"""What the tests share: an export of the checkout, the images built from it, and figures to print at the end."""
+"""Shared by the tests: an export of the checkout, the images built from it, and figures to print at the end."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = sorted(path.stem for path in (ROOT / "deploy" / "services").glob("*.json"))
 IMAGES = [*SERVICES, "alb"]
 
-# Not the checkout's: while the sources stay the same, so do the images.
+# A constant instead of the checkout's revision, so that the same sources give the same images.
 REVISION = "0000000000000000000000000000000000000000"
 
 FIGURES = []
@@ -32,21 +32,21 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_sessionfinish():
-    """No image of this run stays under a name; the layers do, as the next run's cache."""
+    """Removes the names of this run's images. The layers stay as the cache of the next run."""
     names = [image(target) for target in IMAGES if docker("images", "--quiet", image(target))]
     if names:
         docker("rmi", "--no-prune", *names)
 
 
 def build(directory, target, *options):
-    """Builds one image; returns what the engine said."""
+    """Builds one image. Returns the engine's output."""
     arguments = ["--progress", "plain", "--target", target, "--tag", image(target), "--file", "docker/Dockerfile"]
     return run("docker", "build", *arguments, *options, ".", cwd=directory).stderr
 
 
 @pytest.fixture(scope="session")
 def export(tmp_path_factory):
-    """The tracked files as they are now, without their history."""
+    """A copy of the tracked files as they are now, without history."""
     directory = tmp_path_factory.mktemp("export")
     changed = run("git", "stash", "create", cwd=ROOT).stdout.strip()
     archive = directory.with_suffix(".tar")
@@ -57,6 +57,6 @@ def export(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def images(export):
-    """All images, built from the export. What the engine said, by image."""
+    """Builds all images from the export. Returns the engine's output by image."""
     options = ["--build-arg", f"REVISION={REVISION}", "--build-arg", "SOURCE=https://example.org/forum"]
     return {target: build(export, target, *options) for target in IMAGES}

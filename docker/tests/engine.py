@@ -1,4 +1,4 @@
-"""The Docker engine, and containers and HTTP on this machine, as the tests use them."""
+"""Helpers for the Docker engine, containers and HTTP."""
 
 import http.client
 import json
@@ -7,15 +7,15 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-# What every container of this project is run with.
+# The options with which every container of this project can run.
 HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "32m"]
 
-# For the slowest of what is waited for: a container's first health checks on a busy machine.
+# The longest wait. The slowest event is a container's first passed health check on a busy machine.
 PATIENCE_S = 60
 
 
 def run(*command, check=True, **options):
-    """Runs a command; returns what it did, with its output as text."""
+    """Runs a command. Returns its exit code and its output as text."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=1800, **options)
     if check and done.returncode:
         raise AssertionError(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
@@ -27,7 +27,7 @@ def docker(*arguments, **options):
 
 
 def wait_until(condition, what):
-    """Waits for the condition to hold; returns its value."""
+    """Waits until the condition holds. Returns its value."""
     deadline = time.monotonic() + PATIENCE_S
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
@@ -36,7 +36,7 @@ def wait_until(condition, what):
 
 
 def request(address, method, path, body=None, headers=()):
-    """One request on a connection of its own; returns status and body, read as JSON where it says it is that."""
+    """Sends a request on a connection of its own. Returns the status and the body, which is parsed if it is JSON."""
     connection = http.client.HTTPConnection(address, timeout=10)
     try:
         body = None if body is None else json.dumps(body)
@@ -54,7 +54,7 @@ def get(address, path, headers=()):
 
 
 class Container:
-    """A container, by its id."""
+    """A container with this id."""
 
     def __init__(self, id):
         self.id = id
@@ -64,7 +64,7 @@ class Container:
 
     @property
     def pid(self):
-        """Of the container's process, on the host."""
+        """The id of the container's process on the host."""
         return self.inspect()["State"]["Pid"]
 
     @property
@@ -81,7 +81,7 @@ class Container:
         return self
 
     def address(self, port):
-        """Where a port of it is published."""
+        """The address at which a port is published."""
         return docker("port", self.id, port).splitlines()[0]
 
     def output(self):
@@ -89,7 +89,7 @@ class Container:
         return done.stdout + done.stderr
 
     def log(self):
-        """What it has logged."""
+        """The lines of its log, parsed."""
         return [json.loads(line) for line in run("docker", "logs", self.id).stdout.splitlines()]
 
     def resident_bytes(self):
@@ -100,7 +100,7 @@ class Container:
 
 @contextmanager
 def container(image, *options, command=()):
-    """A container that runs until the end of the block, and is removed then with its anonymous volumes."""
+    """Runs a container until the end of the block. Then removes it and its anonymous volumes."""
     started = Container(docker("run", "--detach", *options, image, *command))
     try:
         yield started
@@ -110,7 +110,7 @@ def container(image, *options, command=()):
 
 @contextmanager
 def volume():
-    """A volume with a name, which outlives containers."""
+    """A named volume, which stays when its containers are removed."""
     name = docker("volume", "create")
     try:
         yield name

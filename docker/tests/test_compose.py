@@ -1,4 +1,4 @@
-"""The system that compose.yaml describes, behind its load balancer."""
+"""The system of compose.yaml, asked through its load balancer."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_what_is_no_services_is_the_load_balancers(system):
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_service_reaches_another(system, service):
     def reaches(name):
-        # The services' own client, since their images hold no other.
+        # Uses the services' own `healthcheck` as the client, because their images have no other.
         networks = system.container(name).inspect()["NetworkSettings"]["Networks"].values()
         tried = [
             run("docker", "exec", "--env", f"HOST={network['IPAddress']}", here.id, f"/{service}", "healthcheck", check=False)
@@ -50,7 +50,7 @@ def test_a_killed_service_leaves_the_others_untouched_and_returns(system, killed
     container = system.container(killed)
     others = {name: system.container(name).pid for name in SERVICES if name != killed}
     before = container.pid
-    # From the host: for the engine, docker kill is a wish, after which nothing restarts.
+    # Killed from the host, because the engine does not restart a container after `docker kill`.
     os.kill(before, signal.SIGKILL)
 
     def returned():

@@ -1,4 +1,4 @@
-"""The files that say what is built and composed: they agree with each other and with the workspace."""
+"""The Dockerfile, the Compose files and the bake file agree with each other and with the workspace."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ def manifest(path):
 
 
 def argument(name):
-    """The default of a build argument that has one in the Dockerfile."""
+    """The default value of a build argument in the Dockerfile."""
     return re.search(rf"^ARG {name}=(.*)$", DOCKERFILE, re.MULTILINE).group(1)
 
 

@@ -1,4 +1,4 @@
-"""Each image by itself: what is in it, and how it lives as a container with next to no rights."""
+"""Each image: what it contains, and how it runs as a hardened container."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from conftest import FIGURES, IMAGES, REVISION, ROOT, SERVICES, build, image
 from engine import HARDENED, container, docker, get, wait_until
 
 IMAGE_BYTES_MAX = 8_000_000
-# Half of what the engine waits before it kills; a busy machine needs a part of that.
+# Half of the time after which the engine kills a container. A busy machine needs a part of it.
 STOP_MAX = timedelta(seconds=5)
 REQUESTS = 100_000
 
@@ -24,7 +24,7 @@ def config(target):
 
 
 def layers(target):
-    """The members of all layers."""
+    """The files in all layers."""
     saved = subprocess.run(["docker", "save", image(target)], check=True, capture_output=True, timeout=60).stdout
     with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
         for layer in json.load(archive.extractfile("manifest.json"))[0]["Layers"]:
@@ -34,7 +34,7 @@ def layers(target):
 
 @pytest.fixture(scope="module", params=SERVICES)
 def service(request, images):
-    """A service, and a healthy container of it."""
+    """A healthy container of a service, with the service's name."""
     with container(image(request.param), *HARDENED, "--publish", "127.0.0.1::3000") as running:
         running.name = request.param
         yield running.wait_healthy()
@@ -106,7 +106,7 @@ def test_writes_one_line_of_json_per_request(service):
     paths = [f"/api/{service.name}", f"/api/{service.name}/1", f"/api/{service.name}/999999", "/nowhere"] * 25
     for number, path in enumerate(paths):
         get(service.address(3000), path, {"X-Request-Id": f"line-{number}"})
-    # A request's line is written out after its answer, the container's output by the engine still later.
+    # A service writes a request's line after the answer, and the engine stores it later still.
     expected = {f"line-{number}": path for number, path in enumerate(paths)}
 
     def logged():
@@ -145,7 +145,7 @@ def test_memory_after_many_requests(service):
 
 
 def whole_answer(connection, request):
-    """The bytes of one answer with a Content-Length, or in chunks."""
+    """Sends a request and reads its whole answer, which must have a Content-Length."""
     connection.sendall(request)
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -162,7 +162,7 @@ def test_stops_long_before_it_would_be_killed(images, name):
     with container(image(name), *HARDENED, "--publish", "127.0.0.1::3000") as running:
         running.wait_healthy()
         host, port = running.address(3000).split(":")
-        # An idle connection and one with half a request do not hold it up.
+        # Neither an idle connection nor half a request delays the stop.
         with socket.create_connection((host, int(port))) as idle, socket.create_connection((host, int(port))) as half:
             whole_answer(idle, b"GET / HTTP/1.1\r\nHost: idle\r\n\r\n")
             half.sendall(b"GET / HTTP/1.1\r\nHost: ha")

@@ -1,4 +1,4 @@
-"""Containers that write: on a volume, with a token, and not where writes would be lost."""
+"""Writable containers: with a token, on a volume, and refused where writes would be lost."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ ON_VOLUME = ["--env", "DB_PATH=/data/db.json"]
 
 
 def ends(*options):
-    """The exit code and output of a users container that is not expected to go on."""
+    """Runs a users container that must exit by itself. Returns its exit code and output."""
     with container(image("users"), *options) as refused:
         wait_until(lambda: refused.inspect()["State"]["Status"] == "exited", "the container has exited")
         return refused.inspect()["State"]["ExitCode"], refused.output()
@@ -23,7 +23,7 @@ def ends(*options):
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):
-    """A directory with a token each, as the operator makes it."""
+    """A directory with a token for each service, as an operator makes it."""
     directory = tmp_path_factory.mktemp("secrets")
     for service in SERVICES:
         (directory / service).write_text(f"{os.urandom(16).hex()}\n")
