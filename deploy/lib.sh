@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What deploy/push, deploy/up and deploy/down share. Sourced, never run.
-# Standard output carries results alone (digests, the URL); everything said to a person goes to standard error.
+# Shared by deploy/push, deploy/up and deploy/down, which source it.
+# Only results (digests, the URL) go to standard output. Messages for people go to standard error.
 
-# Exit codes, one per kind of failure, the same in all three commands.
+# Exit codes: one for each kind of failure, the same in all three commands.
 # shellcheck disable=SC2034  # used by whoever sources this
 readonly E_USAGE=2 E_TOOL=3 E_CREDENTIALS=4 E_REGION=5 E_AWS=6 \
   E_TREE=10 E_REPOSITORY=11 E_IMAGE=12 E_ENGINE=13 E_LOGIN=14 E_BUILD=15 E_PUSH=16 \
@@ -16,8 +16,8 @@ Exit codes of deploy/push, deploy/up and deploy/down:
    4  no credentials, or expired ones         15  an image does not build
    5  no region                               16  an image cannot be pushed
    6  AWS refuses a call                      20  the change was not confirmed
-  10  the working tree has changes,           21  a stack needs a hand before it can change
-      or is no clone                          22  a stack is changing already
+  10  the working tree has changes,           21  a stack must be repaired before it can change
+      or is not a git clone                   22  a stack is changing already
   11  a repository is missing                 23  a stack failed to change
   12  an image is missing                     24  something else has to be created or deleted first
 TEXT
@@ -25,7 +25,7 @@ TEXT
 
 say() { printf '%s\n' "$*" >&2; }
 
-# die CODE MESSAGE: the message names the thing, the place and the next command.
+# die CODE MESSAGE: ends the command. The message names the thing, the place and the next command to type.
 die() {
   say "${0##*/}: $2"
   exit "$1"
@@ -34,12 +34,12 @@ die() {
 ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)) ||
   die "$E_TOOL" "bash $BASH_VERSION is too old, 4.4 is needed; on macOS: brew install bash"
 
-# A failure inside $(…) ends the command too.
+# A failure inside $(…) also ends the command.
 shopt -s inherit_errexit
 
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 readonly root
-# The registry belongs to the account and region: what one environment has tried, another runs by the same digest.
+# One registry for the account and region, so that an environment runs by digest the image that another has tested.
 # shellcheck disable=SC2034  # used by whoever sources this
 readonly registry_stack=forum-registry
 
@@ -50,7 +50,7 @@ need() {
   done
 }
 
-# The names of the services: one file each in deploy/services.
+# The names of the services: each has a file in deploy/services.
 services() {
   local file
   for file in "$root"/deploy/services/*.json; do
@@ -61,10 +61,10 @@ services() {
 is_service() { [[ $1 =~ ^[a-z][a-z0-9-]*$ && -f $root/deploy/services/$1.json ]]; }
 
 not_a_service() {
-  die "$E_USAGE" "$1 is no service, no file deploy/services/$1.json; there are: $(services | paste -sd ' ' -)"
+  die "$E_USAGE" "$1 is not a service, because there is no deploy/services/$1.json; the services are: $(services | paste -sd ' ' -)"
 }
 
-# Ends the command when two services have one RulePriority: the listener would refuse the second one's stack.
+# Ends the command when two services have the same RulePriority. The listener would refuse the second stack.
 distinct_priorities() {
   local shared
   shared=$(jq -rn '[inputs.Parameters | {Service, Priority: (.RulePriority | tonumber)}]
@@ -73,14 +73,14 @@ distinct_priorities() {
   [[ ! $shared ]] || die "$E_USAGE" "$root/deploy/services: $shared: each rule needs its own, give one of them another"
 }
 
-# The revision that names images, the commit checked out.
+# The commit that is checked out. It is the tag of images.
 head_revision() {
   need git
   git -C "$root" rev-parse --verify --quiet 'HEAD^{commit}' ||
     die "$E_TREE" "$root is no git clone with a commit, so there is no revision to name images by; clone the repository"
 }
 
-# try COMMAND…: runs it, its output in $output; when it fails, its complaint in $complaint, as one line.
+# try COMMAND…: runs it. Puts its output into $output and, when it fails, its messages into $complaint as one line.
 try() {
   local stderr status=0
   stderr=$(mktemp)
@@ -90,7 +90,7 @@ try() {
   return "$status"
 }
 
-# refused WHAT: ends the command after a failed AWS call, by the reason in $complaint.
+# refused WHAT: ends the command after a failed AWS call. The exit code depends on $complaint.
 refused() {
   case $complaint in
     *"Unable to locate credentials"* | *NoCredentials* | *"config profile"*"could not be found"*)
@@ -101,7 +101,7 @@ refused() {
   esac
 }
 
-# Finds account and region, or ends the command. The AWS CLI then reads the same region whatever its version.
+# Finds account and region, or ends the command. Exports the region, because versions of the AWS CLI read different variables.
 connect() {
   need aws
   export AWS_PAGER=""
@@ -112,7 +112,7 @@ connect() {
   account=$output
 }
 
-# repository SERVICE: its address, in $output.
+# repository SERVICE: puts its address into $output.
 repository() {
   try aws ecr describe-repositories --repository-names "$1" --query 'repositories[0].repositoryUri' --output text && return
   case $complaint in
@@ -122,7 +122,7 @@ repository() {
   esac
 }
 
-# image SERVICE imageTag=TAG|imageDigest=DIGEST: the image's digest in $output, or failure when there is none.
+# image SERVICE imageTag=TAG|imageDigest=DIGEST: puts the image's digest into $output. Fails when there is no such image.
 image() {
   try aws ecr describe-images --repository-name "$1" --image-ids "$2" --query 'imageDetails[0].imageDigest' --output text && return
   case $complaint in
@@ -133,7 +133,7 @@ image() {
   esac
 }
 
-# stack STACK: what CloudFormation says of it, as JSON in $output, null when there is no such stack.
+# stack STACK: puts its description into $output, as JSON. It is null when there is no such stack.
 stack() {
   try aws cloudformation describe-stacks --stack-name "$1" --query 'Stacks[0]' --output json && return
   case $complaint in
@@ -146,10 +146,10 @@ confirm() {
   local answer=""
   [[ ${yes:-} ]] && return
   read -r -p "$1 [y/N] " answer || say ""
-  [[ $answer == [yY] || $answer == [yY][eE][sS] ]] || die "$E_DECLINED" "${2:-not confirmed, nothing was changed}; to go on without the question: --yes"
+  [[ $answer == [yY] || $answer == [yY][eE][sS] ]] || die "$E_DECLINED" "${2:-not confirmed, nothing was changed}; to skip the question: --yes"
 }
 
-# first_failure STACK: of the latest change, the first resource that failed by itself, and why.
+# first_failure STACK: prints the first resource that failed by itself in the latest change, and the reason.
 first_failure() {
   try aws cloudformation describe-stack-events --stack-name "$1" --output json || refused "reading the events of $1"
   jq -r '

@@ -17,7 +17,7 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent
 
-# Numbers in the API, where CloudFormation takes them as text too.
+# These are numbers in the API. CloudFormation also takes them as text.
 NUMBERS = {"cpu", "memory", "containerPort", "hostPort"}
 
 
@@ -49,7 +49,7 @@ def parameters(path):
 
 
 def resolve(value, known):
-    """`value` with Ref, Fn::Sub and Fn::GetAtt replaced by what `known` says of them ("Logical.Attribute" for GetAtt)."""
+    """`value` with Ref, Fn::Sub and Fn::GetAtt replaced by their values in `known` ("Logical.Attribute" for GetAtt)."""
     if isinstance(value, list):
         return [resolve(item, known) for item in value]
     if not isinstance(value, dict):
@@ -64,7 +64,7 @@ def resolve(value, known):
 
 
 def api_form(value):
-    """CloudFormation's property names as the ECS API writes them: the same, beginning in lower case."""
+    """CloudFormation's property names as the ECS API writes them: with a lower-case first letter."""
     if isinstance(value, list):
         return [api_form(item) for item in value]
     if not isinstance(value, dict):
@@ -72,13 +72,13 @@ def api_form(value):
     form = {}
     for key, item in value.items():
         name = key[0].lower() + key[1:]
-        # The log driver's options are names of their own.
+        # The names of the log driver's options stay as they are.
         form[name] = item if name == "options" else int(item) if name in NUMBERS else api_form(item)
     return form
 
 
 def task_definition(service, environment="forum"):
-    """The task definition of `service` as the ECS API takes it."""
+    """The task definition of `service` in the form of the ECS API."""
     known = parameters(DEPLOY / "services" / f"{service}.json") | {
         "Name": environment,
         "Image": f"<account>.dkr.ecr.<region>.amazonaws.com/{service}@sha256:<digest>",
@@ -92,7 +92,7 @@ def task_definition(service, environment="forum"):
 
 
 def rendered():
-    """Every task definition as text, by the path it belongs to."""
+    """The text of every task definition, by path."""
     return {
         DEPLOY / "task-definitions" / path.name: json.dumps(task_definition(path.stem), indent=2) + "\n"
         for path in sorted((DEPLOY / "services").glob("*.json"))

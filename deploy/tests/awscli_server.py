@@ -1,9 +1,9 @@
-"""Serves the AWS CLI to the `aws` beside it: the same program, loaded once instead of at each call.
+"""Runs the AWS CLI for its client, a program named `aws`, and loads the CLI once instead of at each call.
 
-The commands call the CLI some hundred times in these tests, and most of the time of a call goes into loading it. The client
-hands over its arguments, environment, directory and standard streams; a forked child becomes the CLI with them.
+The commands call the CLI some hundred times in these tests, and loading it takes most of the time of a call. The client sends
+its arguments, environment, directory and standard streams. A forked child takes them over and runs the CLI.
 
-usage: awscli_server.py FOLDER    makes FOLDER/socket and FOLDER/aws, prints a line when both are there
+usage: awscli_server.py FOLDER    makes FOLDER/socket and FOLDER/aws, and prints a line when both exist
 """
 
 import array
@@ -27,7 +27,7 @@ os._exit(server.recv(1)[0])
 
 
 def become_the_cli(connection):
-    """Runs one call in this process; returns its exit code."""
+    """Runs one call in this process. Returns its exit code."""
     streams = array.array("i")
     head, ancillary, _, _ = connection.recvmsg(4, socket.CMSG_SPACE(3 * streams.itemsize))
     streams.frombytes(ancillary[0][2])
@@ -38,7 +38,7 @@ def become_the_cli(connection):
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
     sys.stdin, sys.stdout, sys.stderr = (open(n, mode) for n, mode in ((0, "r"), (1, "w"), (2, "w")))  # noqa: SIM115
-    # The CLI sets this one when it is loaded: where its own files are.
+    # The CLI sets this variable to the directory of its own files when it is loaded.
     kept = os.environ["AWS_DATA_PATH"]
     os.environ.clear()
     os.environ.update(environment, AWS_DATA_PATH=kept)
@@ -50,7 +50,7 @@ def become_the_cli(connection):
 if __name__ == "__main__":
     from awscli import clidriver
 
-    # Loads what a call needs: the customisations, and the models of these services.
+    # Loads the customisations and the models of these services, which calls need.
     driver = clidriver.create_clidriver()
     for service in ("cloudformation", "ecr", "ecs", "sts"):
         driver.session.create_client(service, region_name="eu-west-1")

@@ -1,4 +1,4 @@
-"""What the tests share: the emulator, the commands as an operator runs them, and a system that is deployed."""
+"""Shared by the tests: the emulator, the commands as an operator runs them, and a deployed system."""
 
 import os
 import shutil
@@ -25,14 +25,14 @@ def emulator():
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
-    """A home directory without settings, so that the operator's own never act on a test."""
+    """A home directory without settings, so that those of whoever runs the tests have no effect."""
     return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture(scope="session")
 def cli():
-    """A folder with an `aws` that is loaded already."""
-    # A socket's path has a length limit of about a hundred bytes.
+    """A folder with an `aws` that starts fast, because the program is already loaded."""
+    # Not under pytest's long paths, because a socket's path is limited to about a hundred bytes.
     folder = Path(tempfile.mkdtemp(prefix="aws"))
     server = subprocess.Popen(
         [sys.executable, Path(__file__).parent / "awscli_server.py", folder], stdout=subprocess.PIPE, text=True
@@ -46,7 +46,7 @@ def cli():
 
 @pytest.fixture(scope="session")
 def run(home, cli):
-    """Runs a command of a checkout with a bare environment; returns exit code, output and messages."""
+    """Runs a command of a checkout with an almost empty environment. Returns exit code, output and messages."""
 
     def run(checkout, command, *arguments, environment=None, answer="", installed_cli=False):
         path = os.environ["PATH"]
@@ -54,7 +54,7 @@ def run(home, cli):
             "PATH": path if installed_cli else f"{cli}:{path}",
             "HOME": str(home),
             "DOCKER_CONFIG": str(home / "docker"),
-            # No credentials but those given: not even from a machine that is an EC2 instance.
+            # Only the given credentials count, also when the tests run on an EC2 instance.
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_MAX_ATTEMPTS": "1",
         }
@@ -82,7 +82,7 @@ def git(checkout, *arguments):
 
 
 def copy_of_the_repository(target):
-    """The tracked files as they are in the working tree, without history."""
+    """Copies the tracked files as they are in the working tree, without history."""
     names = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True, text=True).stdout
     for name in filter(None, names.split("\0")):
         if (ROOT / name).exists():
@@ -99,7 +99,7 @@ def commit(checkout, message="all"):
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory):
-    """A clone as an operator has it: deploy/ as it is here, everything committed. Not to be changed by tests."""
+    """A clone of the repository as it is here, with everything committed. Tests must not change it."""
     checkout = copy_of_the_repository(tmp_path_factory.mktemp("checkout"))
     git(checkout, "init", "--quiet")
     commit(checkout)
@@ -108,7 +108,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture
 def region(emulator):
-    """A region in which nothing is."""
+    """An empty region."""
     region = emulator.region("us-east-2")
     yield region
     region.clear()
@@ -119,7 +119,7 @@ SERVICES = sorted(path.stem for path in (ROOT / "deploy" / "services").glob("*.j
 
 @pytest.fixture
 def with_images(region, checkout):
-    """A region with the registry, and the images of the checkout's revision in it."""
+    """A region with the registry and the images of the checkout's revision."""
     region.create("forum-registry", checkout / "deploy" / "registry.yaml")
     revision = git(checkout, "rev-parse", "HEAD")
     for service in SERVICES:
@@ -142,7 +142,7 @@ def running(with_images, checkout):
 
 @pytest.fixture(scope="session")
 def deployed(emulator, run, checkout):
-    """All of it, deployed as an operator does, in a region of its own. Not to be changed by tests."""
+    """The whole system, deployed in a region of its own as an operator does it. Tests must not change it."""
     region = emulator.region("eu-west-1")
     environment = region.environment()
     assert run(checkout, "up", "--yes", "registry", environment=environment).code == 0

@@ -1,7 +1,7 @@
-"""The AWS emulator: moto in this process, so that tests can also say how AWS misbehaves.
+"""The AWS emulator: moto, in this process, so that tests can also make AWS fail.
 
-What one deployment serves and what tests change are in different regions, which is as good as different accounts: nothing
-is shared but IAM, whose roles have generated names. What moto lacks and the commands need is added here, each with its reason, and nowhere else.
+The system that is deployed once and the systems that tests change are in different regions. Regions share only IAM, whose roles
+have generated names. What the commands need and moto lacks is added only here, with the reason.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import logging
 import os
 
-# Without it moto's services never run a task. Read when moto is imported.
+# Without this variable moto's services never run a task. moto reads it when it is imported.
 os.environ["MOTO_ECS_SERVICE_RUNNING"] = "1"
 
 import boto3  # noqa: E402
@@ -24,7 +24,7 @@ from moto.server import ThreadedMotoServer  # noqa: E402
 ACCOUNT = "123456789012"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
-# Types that moto leaves out of a stack without an error. test_template.py looks at these in the template itself.
+# Types that moto leaves out of a stack without an error. test_template.py checks them in the template.
 IGNORED_TYPES = {
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
@@ -40,7 +40,7 @@ def _update_termination_protection(self):
     return ActionResult({"StackId": stack.stack_id})
 
 
-# moto stores the protection of a stack and has no call to lift it.
+# moto stores the termination protection of a stack, but has no call that lifts it.
 CloudFormationResponse.update_termination_protection = _update_termination_protection
 
 
@@ -53,7 +53,7 @@ def _apply_wholly(self):
     self.stack.output_map = self.stack._create_output_map()
 
 
-# moto leaves a stack's parameters and outputs as they were when a change set is executed.
+# moto does not change a stack's parameters and outputs when a change set is executed.
 ChangeSet.apply = _apply_wholly
 
 
@@ -62,12 +62,12 @@ def _delete_route_table(self, account, region):
     get_backend("ec2")[account][region].delete_route_table(self.id)
 
 
-# moto forgets to delete a stack's route tables, and then cannot delete its VPC.
+# moto does not delete a stack's route tables, and then cannot delete its VPC.
 RouteTable.delete = _delete_route_table
 
 
 def error(service, code, message):
-    """An error as `service` would answer, to be raised in moto's place."""
+    """An error that `service` could answer, for tests that raise it instead of calling moto."""
     return type(code, (ServiceException,), {"__module__": f"moto.{service}.exceptions"})(code, message)
 
 
@@ -79,7 +79,7 @@ class Emulator:
         logger = logging.getLogger("moto")
         logger.addFilter(self._note_ignored)
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        # Port 0: the server binds it itself.
+        # With port 0 the system chooses a free port.
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
@@ -104,7 +104,7 @@ class Region:
         self.emulator, self.name = emulator, name
 
     def environment(self):
-        """The variables that make the AWS CLI speak to this region."""
+        """The variables with which the AWS CLI uses this region."""
         return CREDENTIALS | {"AWS_ENDPOINT_URL": self.emulator.url, "AWS_REGION": self.name}
 
     def client(self, service):
@@ -117,7 +117,7 @@ class Region:
         )
 
     def backend(self, service):
-        """moto's own state, for what no API call can bring about."""
+        """moto's own state, for changes that no API call can make."""
         return get_backend(service)[ACCOUNT][self.name]
 
     def clear(self):
@@ -128,7 +128,7 @@ class Region:
         return self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
 
     def stacks(self):
-        """The status of every stack there is, by name."""
+        """The status of every stack, by name."""
         answer = self.client("cloudformation").describe_stacks()["Stacks"]
         return {stack["StackName"]: stack["StackStatus"] for stack in answer}
 
@@ -136,12 +136,12 @@ class Region:
         return {output["OutputKey"]: output["OutputValue"] for output in self.stack(name)["Outputs"]}
 
     def resources(self, stack):
-        """What the stack consists of: the physical id by logical id."""
+        """The stack's resources: their physical ids by logical id."""
         answer = self.client("cloudformation").list_stack_resources(StackName=stack)
         return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in answer["StackResourceSummaries"]}
 
     def put_image(self, service, tag, manifest=None):
-        """Makes ECR know an image, as a push does with the real one; returns its digest."""
+        """Registers an image in ECR, as a push would. Returns its digest."""
         manifest = manifest or json.dumps(
             {
                 "schemaVersion": 2,
@@ -157,12 +157,12 @@ class Region:
         return digest
 
     def image(self, service):
-        """The newest image of the service, by digest."""
+        """The newest image of the service, with its digest."""
         digest = self.client("ecr").describe_images(repositoryName=service)["imageDetails"][-1]["imageDigest"]
         return f"{ACCOUNT}.dkr.ecr.{self.name}.amazonaws.com/{service}@{digest}"
 
     def create(self, stack, template, parameters=None):
-        """Creates a stack without deploy/up, for tests of something else."""
+        """Creates a stack without deploy/up, for tests of something other than its creation."""
         self.client("cloudformation").create_stack(
             StackName=stack,
             TemplateBody=template.read_text(),
@@ -171,7 +171,7 @@ class Region:
         )
 
     def bare_stack(self, name, status):
-        """A stack without substance in any status."""
+        """Creates a stack with a single resource and sets its status."""
         template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {}}}}
         self.client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
         self.backend("cloudformation").get_stack(name).status = status

@@ -1,6 +1,6 @@
-"""Adds a fourth service, `tags`, at the places that the README names.
+"""Adds a fourth service, `tags`, at the places that README.md names.
 
-usage: fourth_service.py ROOT    adds it to the copy of the repository in ROOT, at all of them
+usage: fourth_service.py ROOT    adds it to the copy of the repository in ROOT, at all these places
 """
 
 import re
@@ -11,8 +11,8 @@ from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent / "tags"
 
-# Files that list services, with the blocks that the new service has of its own (a block is a line and what is indented
-# below it or follows it without an empty line) and the lists that its name joins.
+# Files with a block for each service. A block is copied for the new service. It begins with this line and ends at an empty
+# line or at the next key.
 BLOCKS = {
     "deploy/registry.yaml": ["  Users:", "  UsersRepository:"],
     "docker/Dockerfile": ["FROM service AS users"],
@@ -20,6 +20,7 @@ BLOCKS = {
     "docker/compose.yaml": ["  users:\n", "  users: {internal"],
     "docker/compose.writable.yaml": ["  users:\n", "  users: {}", "  users: {file"],
 }
+# Lists to which the service's name is added: the text before and after.
 LISTS = {
     "docker/docker-bake.hcl": [('targets = ["users"', 'targets = ["users", "tags"')],
     "docker/compose.yaml": [
@@ -31,12 +32,12 @@ LISTS = {
 
 
 def tags(text):
-    """The text of users, for tags."""
+    """The text with `tags` instead of `users`."""
     return text.replace("users", "tags").replace("Users", "Tags")
 
 
 def add(root, place):
-    """Gives the place the fourth service."""
+    """Adds the fourth service at this place."""
     path = root / place.replace("NAME", "tags")
     if place == "services/NAME/":
         shutil.copytree(SOURCES, path, ignore=lambda *_: ["tag.rs"])

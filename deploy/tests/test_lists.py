@@ -1,4 +1,4 @@
-"""A service stands in several lists; they agree, and a fourth service needs exactly the places that the README names."""
+"""All lists of services agree, and a fourth service needs exactly the places that README.md names."""
 
 import re
 
@@ -12,7 +12,7 @@ def folders(root):
 
 
 def models(root):
-    """Collections of the models that are declared: `Post in "posts"`."""
+    """The collections of all declared models: `Post in "posts"`."""
     sources = [path.read_text() for path in (root / "crates/common/src").glob("*.rs")]
     return {name for text in sources for name in re.findall(r'^    [A-Z]\w+ in "([\w-]+)"', text, re.MULTILINE)}
 
@@ -22,7 +22,7 @@ def files(root, folder):
 
 
 def repositories(root):
-    """Repositories that the outputs name as well."""
+    """Repositories that are also outputs."""
     registry = template(root / "deploy/registry.yaml")
     outputs = {output["Value"]["Fn::GetAtt"][0] for output in registry["Outputs"].values()}
     return {r["Properties"]["RepositoryName"] for logical, r in registry["Resources"].items() if logical in outputs}
@@ -33,7 +33,7 @@ def stages(root):
 
 
 def bake_targets(root):
-    """Targets that the default group builds, but for the load balancer, which is no service."""
+    """Targets of the default group, without the load balancer."""
     text = (root / "docker/docker-bake.hcl").read_text()
     group = re.search(r'group "default" \{\s*targets = \[(.*?)\]', text, re.DOTALL)[1]
     return set(re.findall(r'^target "(\S+)"', text, re.MULTILINE)) & set(re.findall(r'"(\S+?)"', group)) - {"alb"}
@@ -53,7 +53,7 @@ def writable(root):
     return set(compose["services"]) & set(compose["volumes"]) & set(compose["secrets"])
 
 
-# Where services are listed, as the README names it, and how to read it. NAME is the service.
+# The places where services are listed, as README.md names them, and how to read each list. NAME is the service.
 PLACES = {
     "crates/common/src/": models,
     "services/NAME/": folders,
@@ -68,7 +68,7 @@ PLACES = {
 
 
 def disagreements(root):
-    """The places that do not list what the others list."""
+    """Places that lack services, with the services that they lack."""
     lists = {place: read(root) for place, read in PLACES.items()}
     everyone = set().union(*lists.values())
     return {place: everyone - found for place, found in lists.items() if found != everyone}

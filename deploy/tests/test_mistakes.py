@@ -1,4 +1,4 @@
-"""Every mistake an operator makes has its message and its exit code, and changes nothing."""
+"""Every mistake of an operator has its own message and exit code, and changes nothing."""
 
 import os
 import re
@@ -15,7 +15,7 @@ DECLINED, STUCK, BUSY, FAILED, ORDER = 20, 21, 22, 23, 24
 
 
 def ends(done, code, *parts):
-    """The exit code, and a message of one or two lines with these parts."""
+    """Checks the exit code, and that the message has one or two lines with these parts."""
     assert done.code == code, done.err
     message = re.split(r"^(?=(?:up|down|push): )", done.err, flags=re.MULTILINE)[-1]
     assert re.match("(up|down|push): ", message)
@@ -39,9 +39,9 @@ def test_help_lists_every_exit_code(run, command):
         ("up", ["--fast"], ["unknown option --fast", "deploy/up --help"]),
         ("push", ["--fast"], ["unknown option --fast", "deploy/push --help"]),
         ("down", ["--fast"], ["unknown option --fast", "deploy/down --help"]),
-        ("up", ["likes"], ["likes is no service", "deploy/services/likes.json", "posts threads users"]),
-        ("push", ["../users"], ["../users is no service"]),
-        ("down", ["likes"], ["likes is no service"]),
+        ("up", ["likes"], ["likes is not a service", "deploy/services/likes.json", "posts threads users"]),
+        ("push", ["../users"], ["../users is not a service"]),
+        ("down", ["likes"], ["likes is not a service"]),
         ("up", ["users@v1"], ["users@v1", "sha256:"]),
         ("up", ["--name", "Big Forum"], ["--name Big Forum", "lower-case"]),
         ("up", ["--name"], ["--name needs a name"]),
@@ -88,7 +88,7 @@ def test_no_region(run, checkout, region, command):
 
 
 def test_region_from_the_configuration(run, checkout, region, tmp_path):
-    """Older and newer AWS CLIs disagree on AWS_REGION; the commands read what either would."""
+    """Versions of the AWS CLI read different variables for the region. The commands read all of them."""
     environment = region.environment()
     del environment["AWS_REGION"]
     (tmp_path / "config").write_text(f"[default]\nregion = {region.name}\n")
@@ -150,7 +150,7 @@ def test_service_without_its_cluster(run, checkout, with_images):
 
 
 def test_unknown_parameter(run, checkout, with_images, monkeypatch):
-    """The emulator takes any parameter; what AWS says is passed on."""
+    """The emulator accepts any parameter, so the test raises the error of AWS. The command shows its text."""
 
     def refused(*_, **__):
         raise error("cloudformation", "ValidationError", "Parameters: [MaxHost] do not exist in the template")
@@ -191,7 +191,7 @@ def test_deletion_not_confirmed(run, checkout, running):
     ],
 )
 def test_stack_that_cannot_be_changed_now(run, checkout, with_images, status, code, parts):
-    """It is the last stack in order, and yet nothing before it is touched."""
+    """The stuck stack is the last one in order. Still, no stack before it is changed."""
     with_images.bare_stack("forum-users", status)
     done = run(checkout, "up", "--yes", environment=with_images.environment())
     ends(done, code, f"stack forum-users in {with_images.name} is {status}", *parts)
@@ -205,7 +205,7 @@ def test_the_way_out_of_rollback_complete(run, checkout, with_images):
 
 
 def fails(stack, status):
-    """What AWS tells of a stack that failed: the cause, and what fell with it."""
+    """The events of a failed stack: the cause, and the resources that failed because of it."""
     for logical, resource_type, reason in [
         ("Rule", "AWS::ElasticLoadBalancingV2::ListenerRule", "Priority '10' is currently in use"),
         ("LogGroup", "AWS::Logs::LogGroup", "Resource creation cancelled"),
@@ -274,7 +274,7 @@ def test_stack_that_fails_to_be_deleted(run, checkout, with_images, monkeypatch)
 
     monkeypatch.setattr(CloudFormationBackend, "delete_stack", failing)
     done = run(checkout, "down", "--yes", "users", environment=with_images.environment())
-    ends(done, FAILED, "stack forum-users", "is not gone", "Priority '10' is currently in use", "deploy/down again")
+    ends(done, FAILED, "stack forum-users", "was not deleted", "Priority '10' is currently in use", "deploy/down again")
 
 
 def test_cluster_that_still_runs_services(run, checkout, running):

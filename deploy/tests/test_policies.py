@@ -1,4 +1,4 @@
-"""Who may do what: no role of one service opens another's log group or repository, and every `*` has its reason."""
+"""No role of one service gives access to another's log group or repository, and every `*` has a reason."""
 
 import ast
 import fnmatch
@@ -8,17 +8,17 @@ import pytest
 from conftest import ROOT, SERVICES
 from emulator import ACCOUNT
 
-# Every action that is allowed on all resources, and why. The README shows the same table.
+# Every action that is allowed on all resources, with the reason. deploy/README.md shows the same table.
 ON_EVERYTHING = {
-    "ecr:GetAuthorizationToken": "a token is for the registry, not for one repository; what it opens the other statements say",
-    "ecs:DiscoverPollEndpoint": "knows no resource; it tells the agent which address to poll",
-    "ssm:UpdateInstanceInformation": "how a host makes itself known to Session Manager; the only name it has is its own",
-    "ssmmessages:CreateControlChannel": "the channels of Session Manager know no resource",
-    "ssmmessages:CreateDataChannel": "the channels of Session Manager know no resource",
-    "ssmmessages:OpenControlChannel": "the channels of Session Manager know no resource",
-    "ssmmessages:OpenDataChannel": "the channels of Session Manager know no resource",
+    "ecr:GetAuthorizationToken": "a token is for the whole registry; the other statements say what may be done with it",
+    "ecs:DiscoverPollEndpoint": "IAM allows no narrower resource; it tells the agent which address to poll",
+    "ssm:UpdateInstanceInformation": "a host registers with Session Manager and can only use its own name",
+    "ssmmessages:CreateControlChannel": "IAM allows no narrower resource for the channels of Session Manager",
+    "ssmmessages:CreateDataChannel": "IAM allows no narrower resource for the channels of Session Manager",
+    "ssmmessages:OpenControlChannel": "IAM allows no narrower resource for the channels of Session Manager",
+    "ssmmessages:OpenDataChannel": "IAM allows no narrower resource for the channels of Session Manager",
 }
-# What there is to do to an image or a log.
+# Actions on images and logs.
 ACTIONS = [
     "ecr:BatchCheckLayerAvailability", "ecr:BatchDeleteImage", "ecr:BatchGetImage", "ecr:DeleteRepository",
     "ecr:GetDownloadUrlForLayer", "ecr:PutImage", "ecr:SetRepositoryPolicy", "ecr:UploadLayerPart",
@@ -35,7 +35,7 @@ def listed(value):
 
 @pytest.fixture(scope="module")
 def roles(deployed):
-    """The statements of every role, read back from IAM, by stack and logical name."""
+    """The statements of every role in IAM, by stack and logical name."""
     iam = deployed.client("iam")
     found = {}
     for stack in ["forum-cluster", *(f"forum-{service}" for service in SERVICES)]:
@@ -46,7 +46,7 @@ def roles(deployed):
                     iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
                     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
                 ]
-                # moto hands out what its CloudFormation gave it: Python's way of writing it.
+                # moto returns the policy as Python prints it, not as JSON.
                 documents = [ast.literal_eval(document) if isinstance(document, str) else document for document in documents]
                 found[stack, logical] = [statement for document in documents for statement in document["Statement"]]
     return found

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 @pytest.fixture(scope="module")
 def docker(home):
-    """Runs docker with this test's logins alone."""
+    """Runs docker with only this test's logins."""
 
     def docker(*arguments, check=True):
         environment = os.environ | {"DOCKER_CONFIG": str(home / "docker")}
@@ -44,7 +44,7 @@ def docker(home):
 
 
 def program(text):
-    """A static x86-64 program that prints `text`: the smallest thing an image from scratch can run."""
+    """A small static x86-64 program that prints `text`. An image from scratch can run it."""
     header, code = 64 + 56, 0x2A
     base = 0x400000
     machine = (
@@ -60,7 +60,7 @@ def program(text):
 
 
 class Registry:
-    """docker-registry on loopback, with ECR's user and moto's password."""
+    """A docker-registry on loopback, with ECR's user name and moto's password."""
 
     def __init__(self, folder, read_only=False):
         self.htpasswd = folder / "htpasswd"
@@ -82,7 +82,7 @@ class Registry:
         self.host = self._address(folder / "log")
 
     def _address(self, log):
-        """The address it has bound, once it says so."""
+        """Waits until it logs the address that it has bound."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
@@ -96,7 +96,7 @@ class Registry:
         self.htpasswd.write_text(f"AWS:{digest}\n")
 
     def get(self, path):
-        """The answer, its body and its digest, or None for what is not there."""
+        """The body of an answer and its digest, or None for a 404."""
         request = urllib.request.Request(f"http://{self.host}/v2/{path}")
         request.add_header("Authorization", "Basic " + b64encode(f"AWS:{PASSWORD}".encode()).decode())
         request.add_header("Accept", "application/vnd.docker.distribution.manifest.v2+json")
@@ -134,8 +134,8 @@ DOCKERFILE = "".join(
 
 @pytest.fixture
 def setup(region, registry, tmp_path, docker):
-    """A clone with images that build in a moment, the repositories in the emulator, their address that of the registry."""
-    # Every test has images and repositories of its own, though they share the registry.
+    """A clone with images that build in a moment, and repositories in the emulator that have the registry's address."""
+    # The tests share the registry, but each has its own images and repositories.
     own = f"test{next(NUMBERS)}"
     checkout = copy_of_the_repository(tmp_path / "clone")
     (checkout / "docker").mkdir(exist_ok=True)
@@ -176,12 +176,12 @@ def setup(region, registry, tmp_path, docker):
 
 
 def pushed(out):
-    """SERVICE@DIGEST lines by service."""
+    """The digests of SERVICE@DIGEST lines, by service."""
     return dict(line.split("@") for line in out.splitlines())
 
 
 def test_three_images_are_pushed_pulled_back_by_digest_and_run(setup, run, docker):
-    """Here the AWS CLI is called as it is installed, see awscli_server.py for the others."""
+    """Calls the installed AWS CLI. (Other tests use awscli_server.py.)"""
     first = run(setup.checkout, "push", environment=setup.environment, installed_cli=True)
     assert first.code == 0
     digests = pushed(first.out)
@@ -198,13 +198,13 @@ def test_three_images_are_pushed_pulled_back_by_digest_and_run(setup, run, docke
         assert found["Architecture"] == "amd64"
         assert found["Config"]["Labels"]["org.opencontainers.image.revision"] == setup.revision
 
-    # ECR knows them now: the second run pushes nothing, and needs no engine to find that out.
+    # ECR has the images now. The second run finds that without an engine and pushes nothing.
     setup.synchronise()
     second = run(setup.checkout, "push", environment=setup.environment | {"DOCKER_HOST": "unix:///nowhere.sock"})
     assert (second.code, second.out) == (0, first.out)
     assert second.err.count("is there already") == len(SERVICES)
 
-    # What push prints, up takes.
+    # `up` takes the lines that `push` prints.
     up = run(setup.checkout, "up", "--yes", "cluster", *first.out.split(), environment=setup.environment)
     assert up.code == 0
     for service in SERVICES:

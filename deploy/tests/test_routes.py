@@ -1,4 +1,4 @@
-"""One table of paths, through the rules as the emulator has them. The local load balancer's tests read the same table.
+"""Looks up a table of paths in the emulator's rules. The local load balancer's tests read the same table.
 
 paths.json: `target` is the service that answers, `root` and `api` are the fixed responses of `/` and of `/api`, and
 `default` is the listener's default action. A path is written as a client sends it, without a query. A row with NAME in its
@@ -13,7 +13,7 @@ import pytest
 from conftest import SERVICES
 
 ROWS = json.loads((Path(__file__).parent / "paths.json").read_text())
-# The target by path, for every service that there is.
+# The target of each path, for every service.
 PATHS = {
     row["path"].replace("NAME", service): row["target"].replace("NAME", service) for row in ROWS for service in SERVICES
 }

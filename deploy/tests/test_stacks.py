@@ -1,4 +1,4 @@
-"""deploy/up and deploy/down against the emulator; what is created is read back and compared with deploy/services/."""
+"""deploy/up and deploy/down with the emulator. The created resources are compared with deploy/services/."""
 
 import json
 
@@ -16,7 +16,7 @@ NOT_FOUND = {
 }
 
 
-# What one deployment serves stays in one process.
+# Tests of the one deployed system stay in one process.
 together = pytest.mark.xdist_group("deployed")
 
 
@@ -179,7 +179,7 @@ def test_a_new_image_changes_one_stack_and_one_task_definition_revision(running,
     assert [arn.split("/")[-1] for arn in after if arn not in before] == ["forum-users:2"]
     assert len(after) == len(before), "the revision before is no longer active"
 
-    # The way back.
+    # Rolls back.
     assert run(checkout, "up", "--yes", f"users@{old.split('@')[1]}", environment=environment).code == 0
     assert region.outputs("forum-users")["Image"] == old
 
@@ -204,13 +204,13 @@ def test_two_environments_share_a_region_and_its_images(running, run, checkout):
     assert {arn.split("/")[-1] for arn in clusters} == {"staging", "forum"}
     assert region.outputs("staging-users")["Image"] == region.outputs("forum-users")["Image"]
 
-    # What was set stays set.
+    # A parameter keeps its value until it is set again.
     assert run(checkout, "up", "--yes", "--name", "staging", "--set", "MaxHosts=4", "cluster", environment=environment).code == 0
     for name, expected in [("staging", ("t3.medium", "4")), ("forum", ("t3.small", "6"))]:
         given = {p["ParameterKey"]: p["ParameterValue"] for p in region.stack(f"{name}-cluster")["Parameters"]}
         assert (given["InstanceType"], given["MaxHosts"]) == expected
 
-    # One goes, the other stays.
+    # Deletes one environment's service. The other environment keeps its own.
     assert run(checkout, "down", "--yes", "--name", "staging", "users", environment=environment).code == 0
     assert set(region.stacks()) == everything | {"staging-cluster"}
 
@@ -229,18 +229,18 @@ def test_with_a_certificate_the_api_is_on_443_and_80_redirects(with_images, run,
     assert (redirect["Protocol"], redirect["Port"], redirect["StatusCode"]) == ("HTTPS", "443", "HTTP_301")
     assert by_port[443]["Certificates"][0]["CertificateArn"] == certificate
     assert len(elb.describe_rules(ListenerArn=by_port[443]["ListenerArn"])["Rules"]) == 4
-    assert len(elb.describe_rules(ListenerArn=by_port[80]["ListenerArn"])["Rules"]) == 1, "a rule outruns the redirect"
+    assert len(elb.describe_rules(ListenerArn=by_port[80]["ListenerArn"])["Rules"]) == 1, "a rule comes before the redirect"
 
 
 def test_down_deletes_everything_in_order(running, run, checkout):
     region, environment = running, running.environment()
     down = run(checkout, "down", environment=environment, answer="yes\n")
     assert down.code == 0
-    gone = [line.split(":")[0] for line in down.err.splitlines() if line.endswith(": gone")]
-    assert gone == [f"stack forum-{service}" for service in SERVICES] + ["stack forum-cluster"]
+    deleted = [line.split(":")[0] for line in down.err.splitlines() if line.endswith(": deleted")]
+    assert deleted == [f"stack forum-{service}" for service in SERVICES] + ["stack forum-cluster"]
     assert set(region.stacks()) == {"forum-registry"}
 
     assert run(checkout, "down", "--yes", "registry", environment=environment).code == 0
     assert not region.stacks()
     assert not region.client("ecr").describe_repositories()["repositories"]
-    assert run(checkout, "down", "--yes", environment=environment).code == 0, "what is gone may be deleted again"
+    assert run(checkout, "down", "--yes", environment=environment).code == 0, "deleting nothing is no error"

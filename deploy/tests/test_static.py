@@ -1,4 +1,4 @@
-"""What needs no emulator: linters, the size of the templates, rendered files."""
+"""Checks without an emulator: linters, the size of the templates, rendered files."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from render import rendered, template
 
 TEMPLATES = sorted((ROOT / "deploy").glob("*.yaml"))
 
-# Every suppressed check: the resource beside which its reason stands. The README shows the same table.
+# The suppressed checks, with their resources. deploy/README.md shows the same table.
 SUPPRESSED = {
     ("CKV_AWS_2", "HttpListener"),
     ("CKV_AWS_91", "LoadBalancer"),
@@ -78,7 +78,7 @@ def test_task_definitions_are_what_the_template_and_the_services_say():
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_ecs_takes_the_rendered_task_definition(region, service):
-    """As `register-task-definition --cli-input-json` does: botocore checks every name and type."""
+    """Registers the file as `register-task-definition --cli-input-json` does. botocore checks every name and type."""
     values = {
         "<account>": "123456789012",
         "<region>": region.name,

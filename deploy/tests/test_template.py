@@ -1,4 +1,4 @@
-"""What the emulator drops without a word, asserted on the parsed templates, by name."""
+"""Checks in the parsed templates what the emulator ignores without an error."""
 
 import json
 import re
@@ -13,7 +13,7 @@ SERVICE = template(ROOT / "deploy" / "service.yaml")
 REGISTRY = template(ROOT / "deploy" / "registry.yaml")
 
 def limit(name):
-    """A limit of the services in seconds, from their code."""
+    """A limit of the services in seconds, read from their code."""
     code = (ROOT / "crates" / "chassis" / "src" / "config.rs").read_text()
     return int(re.search(rf"\b{name}: Duration::from_secs\((\d+)\)", code)[1])
 
@@ -32,7 +32,7 @@ def test_ignored_types_are_all_looked_at_here():
 
 
 def test_every_resource_has_properties():
-    """The emulator would make a resource without any anew at each update."""
+    """The emulator would replace a resource without properties at each update."""
     assert all("Properties" in r for source in (CLUSTER, SERVICE, REGISTRY) for r in source["Resources"].values())
 
 
