@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The services as tests of their API start them: on copies of their db.json,
-# read-only or writable. Sourced; all that it starts ends with the script.
+# Starts services for tests of their API, read-only or writable, with copies of their
+# db.json. Other scripts source this. The services end with the script.
 
 services=(services/*/)
 services=("${services[@]%/}")
@@ -16,7 +16,7 @@ stop() {
 }
 trap stop EXIT
 
-# start NAME MODE: runs a service on a copy of its db.json, and leaves its address in $addr.
+# start NAME MODE: runs a service with a copy of its db.json. Puts its address into $addr.
 start() {
     local dir=$work/$1-$2
     mkdir "$dir"
@@ -25,7 +25,7 @@ start() {
     local env=(HOST=127.0.0.1 PORT=0 DB_PATH="$dir/db.json")
     [[ $2 == read-only ]] || env+=(WRITE_TOKEN="$token")
     env -i "${env[@]}" "target/debug/$1" >"$dir/log" &
-    # It listens before it is ready, and answers 503 in between.
+    # A service listens before it is ready. Until then it answers 503.
     for _ in {1..600}; do
         if grep -q '"message":"ready"' "$dir/log"; then
             # shellcheck disable=SC2034  # for the script that sources this
