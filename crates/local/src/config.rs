@@ -52,7 +52,7 @@ pub struct ListenerArgs {
     /// Address to listen at
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub host: IpAddr,
-    /// Port to listen at; 0 lets the system choose [default: 80, or 8080 when 80 cannot be had]
+    /// Port to listen at; 0 lets the system choose [default: 80, or 8080 when 80 cannot be used]
     #[arg(long)]
     pub port: Option<u16>,
     /// Clients' connections at a time; one more closes the one that has been idle longest, or else

@@ -46,9 +46,9 @@ impl ListenSocket {
             Err(error) => match error.kind() {
                 io::ErrorKind::AddrInUse => "is in use".to_owned(),
                 io::ErrorKind::PermissionDenied => {
-                    "needs a permission that this user has not".to_owned()
+                    "needs a permission that this user lacks".to_owned()
                 }
-                _ => format!("cannot be had ({error})"),
+                _ => format!("cannot be used ({error})"),
             },
         };
         let listener = TcpListener::bind((host, OTHER_PORT))
@@ -61,7 +61,7 @@ impl ListenSocket {
             })?;
         Ok(Self {
             listener,
-            note: Some(format!("port {PORT} {why}: this is {OTHER_PORT}")),
+            note: Some(format!("port {PORT} {why}: using {OTHER_PORT}")),
         })
     }
 

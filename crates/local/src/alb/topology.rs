@@ -147,7 +147,7 @@ pub(crate) fn parse(text: &str) -> Result<ServiceDefinition> {
         .collect::<Result<Vec<_>>>()?;
     if let Some(key) = p.0.keys().next() {
         bail!(
-            "{key}: unknown parameter; remove it, or teach every reader of this file what it means"
+            "{key}: unknown parameter: remove it, or add it to every program that reads this file"
         );
     }
     Ok(ServiceDefinition {
@@ -187,7 +187,7 @@ impl Parameters {
     fn take(&mut self, key: &str) -> Result<String> {
         self.0
             .remove(key)
-            .with_context(|| format!("{key}: missing, and every file must say it"))
+            .with_context(|| format!("{key}: missing; every file must have it"))
     }
 
     fn number(&mut self, key: &str, range: RangeInclusive<u32>) -> Result<u32> {
@@ -273,7 +273,7 @@ mod tests {
             (
                 "\"Cpu\"",
                 "\"Gpu\"",
-                "Cpu: missing, and every file must say it",
+                "Cpu: missing; every file must have it",
             ),
             (
                 "\"Cpu\": \"128\"",

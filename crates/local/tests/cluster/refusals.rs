@@ -104,7 +104,7 @@ async fn without_port_80_it_takes_8080_and_says_why() {
         cluster
             .output()
             .iter()
-            .any(|line| line.starts_with("port 80 ") && line.ends_with(": this is 8080"))
+            .any(|line| line.starts_with("port 80 ") && line.ends_with(": using 8080"))
     })
     .await;
 }
