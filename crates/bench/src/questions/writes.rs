@@ -3,9 +3,10 @@
 use std::{
     fs::{self, File},
     io::Write,
+    os::unix::fs::FileExt,
     path::Path,
     process::Command,
-    sync::Arc,
+    sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
@@ -90,6 +91,10 @@ fn in_the_store(context: &Context) -> anyhow::Result<()> {
     let mut ways = vec![
         way("append + fdatasync", || appends(dir, 1, time)),
         way("64 appends + fdatasync", || appends(dir, 64, time)),
+        way("overwrite + fdatasync", || overwrites(dir, time)),
+        way("overwrite + fdatasync by a thread that is asked", || {
+            context.cores.on_server(|| handed_over(dir, time))?
+        }),
         way("store, 1 writer", || in_store(context, dir, 1, time)),
         way("store, 8 writers", || in_store(context, dir, 8, time)),
         way("store, 64 writers", || in_store(context, dir, 64, time)),
@@ -111,7 +116,8 @@ fn in_the_store(context: &Context) -> anyhow::Result<()> {
     }
     take_turns(&mut ways, rounds)?;
     let text = format!(
-        "Appends of {RECORD_BYTES} bytes to a growing file are the disk's limit; SQLite is driven \
+        "Appends of {RECORD_BYTES} bytes to a growing file are the disk's limit. Overwriting \
+         needs no new blocks. SQLite is driven \
          by Python's module."
     );
     context.add(table("Durable writes in the store", &text, &ways, 0));
@@ -131,6 +137,66 @@ fn appends(dir: &Path, group: usize, time: Duration) -> anyhow::Result<f64> {
         records += group;
     }
     Ok(records as f64 / began.elapsed().as_secs_f64())
+}
+
+/// A file whose blocks are there already, as those of the store's journal are.
+struct Room {
+    file: File,
+    written: u64,
+}
+
+impl Room {
+    const BYTES: u64 = 4 * 1024 * 1024;
+
+    fn new(dir: &Path) -> anyhow::Result<Self> {
+        let mut file = File::create(dir.join("room"))?;
+        file.write_all(&vec![b'\n'; usize::try_from(Self::BYTES)?])?;
+        file.sync_all()?;
+        Ok(Self { file, written: 0 })
+    }
+
+    fn write(&mut self) -> std::io::Result<()> {
+        let length = RECORD_BYTES as u64;
+        let at = self.written * length % (Self::BYTES - length);
+        self.file.write_all_at(&[b'x'; RECORD_BYTES], at)?;
+        self.file.sync_data()?;
+        self.written += 1;
+        Ok(())
+    }
+}
+
+/// Overwritten records a second, each with its own sync.
+#[expect(clippy::cast_precision_loss, reason = "counts of writes are small")]
+fn overwrites(dir: &Path, time: Duration) -> anyhow::Result<f64> {
+    let mut room = Room::new(dir)?;
+    let began = Instant::now();
+    while began.elapsed() < time {
+        room.write()?;
+    }
+    Ok(room.written as f64 / began.elapsed().as_secs_f64())
+}
+
+/// The same by another thread, which is asked for each record and answers.
+#[expect(clippy::cast_precision_loss, reason = "counts of writes are small")]
+fn handed_over(dir: &Path, time: Duration) -> anyhow::Result<f64> {
+    let mut room = Room::new(dir)?;
+    let (ask, asked) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
+    std::thread::spawn(move || {
+        for () in asked {
+            if answer.send(room.write()).is_err() {
+                return;
+            }
+        }
+    });
+    let began = Instant::now();
+    let mut written = 0_u64;
+    while began.elapsed() < time {
+        ask.send(())?;
+        answers.recv()??;
+        written += 1;
+    }
+    Ok(written as f64 / began.elapsed().as_secs_f64())
 }
 
 fn sqlite(script: &Path, dir: &Path, time: Duration) -> anyhow::Result<f64> {
