@@ -1,6 +1,6 @@
 //! Queries that have to look at many records to send few, or nothing.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -11,7 +11,6 @@ use crate::{
     context::Context,
     data::{self, BUSY, POPULAR},
     pairs::{Effort, Spread, measure as in_turn},
-    peers::Build,
     report::Table,
     server::Server,
 };
@@ -61,16 +60,69 @@ impl Query {
 pub fn measure(context: &Context) -> anyhow::Result<()> {
     let count = context.amount(300_000, 2_000);
     let db = data::forum(context.dir(), count)?;
-    for build in context.builds()? {
-        costs(context, &build, &db, count)?;
-        readers(context, &build, &db, count)?;
+    let builds = context.builds()?;
+    let servers: Vec<_> = builds
+        .iter()
+        .map(|build| context.start_build(build, "posts", &db, |_| {}))
+        .collect::<anyhow::Result<_>>()?;
+    costs(context, &servers, count)?;
+    for server in &servers {
+        readers(context, server, count)?;
     }
     Ok(())
 }
 
 /// The cost of each query, and its ratio to the first of its group.
-fn costs(context: &Context, build: &Build, db: &Path, count: u64) -> anyhow::Result<()> {
-    let groups = [
+fn costs(context: &Context, servers: &[Server], count: u64) -> anyhow::Result<()> {
+    let effort = Effort {
+        rounds: context.effort.rounds.min(7),
+        ..context.effort
+    };
+    let text = format!(
+        "Thread {POPULAR} has half of the posts; user {BUSY} wrote a tenth of them, user {USER} \
+         about ten. Microseconds of processor time of a request, four connections, medians of {} \
+         rounds; ratios are to the line with 1.00 above.",
+        effort.rounds
+    );
+    let mut head = vec![""];
+    for server in servers {
+        head.extend([server.name, "×"]);
+    }
+    if servers.len() > 1 {
+        head.push("× other build");
+    }
+    let mut table = Table::new(format!("Odd queries to {count} posts"), text, &head);
+    for group in groups() {
+        let mut traffic = Vec::new();
+        for query in &group {
+            for server in servers {
+                traffic.push((server, query.traffic(server, 4)?));
+            }
+        }
+        let pairs: Vec<_> = traffic.iter().map(|(server, of)| (*server, of)).collect();
+        let samples = in_turn(&pairs, effort)?;
+        let mut lines = samples.chunks(servers.len());
+        let first = lines.clone().next().unwrap_or_default();
+        for query in &group {
+            let line = lines.next().unwrap_or_default();
+            let mut row = vec![query.name()];
+            for (of, first) in line.iter().zip(first) {
+                row.push(Spread::of(of.iter().map(|sample| sample.cpu_us)).show(1));
+                row.push(Spread::ratio(of, first).show(2));
+            }
+            if let [ours, other] = line {
+                row.push(Spread::ratio(ours, other).show(2));
+            }
+            table.row(row);
+        }
+    }
+    context.add(table);
+    Ok(())
+}
+
+/// What is compared with each other: the first query of a group is the simple one.
+fn groups() -> [Vec<Query>; 4] {
+    [
         vec![
             Query::new("limit=50"),
             Query::conditional("limit=50"),
@@ -90,45 +142,14 @@ fn costs(context: &Context, build: &Build, db: &Path, count: u64) -> anyhow::Res
             Query::new(&format!("thread={POPULAR}")),
             Query::new(&format!("thread={POPULAR}&after=2")),
         ],
-    ];
-    let server = context.start_build(build, "posts", db, |_| {})?;
-    let effort = Effort {
-        rounds: context.effort.rounds.min(7),
-        ..context.effort
-    };
-    let title = format!("Odd queries to {count} posts: {}", build.name);
-    let text = format!(
-        "Thread {POPULAR} has half of the posts; user {BUSY} wrote a tenth of them, user {USER} \
-         about ten. Four connections, medians of {} rounds; ratios are to the line with 1.00 \
-         above.",
-        effort.rounds
-    );
-    let mut table = Table::new(title, text, &["", "µs/request", "×"]);
-    for group in groups {
-        let traffic: Vec<_> = group
-            .iter()
-            .map(|query| query.traffic(&server, 4))
-            .collect::<anyhow::Result<_>>()?;
-        let pairs: Vec<_> = traffic.iter().map(|traffic| (&server, traffic)).collect();
-        let samples = in_turn(&pairs, effort)?;
-        for (query, of) in group.iter().zip(&samples) {
-            table.row([
-                query.name(),
-                Spread::of(of.iter().map(|sample| sample.cpu_us)).show(1),
-                Spread::ratio(of, &samples[0]).show(2),
-            ]);
-        }
-    }
-    context.add(table);
-    Ok(())
+    ]
 }
 
 /// How long readers wait for a page while eight other clients ask.
-fn readers(context: &Context, build: &Build, db: &Path, count: u64) -> anyhow::Result<()> {
+fn readers(context: &Context, server: &Server, count: u64) -> anyhow::Result<()> {
     let time = context.amount(Duration::from_secs(1), Duration::from_millis(50));
-    let server = context.start_build(build, "posts", db, |_| {})?;
     let page = Query::new("limit=50");
-    let reads = page.traffic(&server, 1)?;
+    let reads = page.traffic(server, 1)?;
     let others = [None, Some(page), Some(Query::conditional("after=1"))];
     let mut waits = vec![Vec::new(); others.len()];
     let traffic: Vec<_> = others
@@ -136,7 +157,7 @@ fn readers(context: &Context, build: &Build, db: &Path, count: u64) -> anyhow::R
         .map(|query| {
             query
                 .as_ref()
-                .map(|query| query.traffic(&server, 8))
+                .map(|query| query.traffic(server, 8))
                 .transpose()
         })
         .collect::<anyhow::Result<_>>()?;
@@ -149,7 +170,7 @@ fn readers(context: &Context, build: &Build, db: &Path, count: u64) -> anyhow::R
     }
     let title = format!(
         "A reader among {count} posts beside eight others: {}",
-        build.name
+        server.name
     );
     let text = "p50 of one connection that reads `?limit=50`.";
     let mut table = Table::new(title, text, &["", "p50 µs", "× alone"]);
