@@ -30,9 +30,13 @@ pub(crate) struct Document<M> {
     pub numbered: bool,
 }
 
-/// How many bytes of a `db.json` are read at a time. Small in tests, so that every value of
+/// How many bytes of a `db.json` are read at a time. Few in tests, so that every value of
 /// some length begins in one piece and ends in another.
-const PIECE_BYTES: usize = if cfg!(test) { 64 } else { 256 * 1024 };
+const PIECE_BYTES: usize = if cfg!(any(test, fuzzing)) {
+    64
+} else {
+    256 * 1024
+};
 
 impl<M: Model> Document<M> {
     /// An empty collection, for a `db.json` that does not exist yet.
