@@ -1,10 +1,10 @@
 //! Writes that become durable together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use common::{Id, Key, MemberError, Model, Timestamp};
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, value::to_raw_value};
 
 use crate::{
     author::Author,
@@ -28,7 +28,7 @@ pub(crate) struct Batch<'a, M> {
     now: Timestamp,
     last_id: u64,
     /// The records that the batch changes, after it; `None` for those that it deletes.
-    records: HashMap<u64, Option<Bytes>>,
+    records: BTreeMap<u64, Option<Bytes>>,
     /// The id of the record that has a unique key after the batch, by index and key;
     /// `None` for a key that the batch frees.
     holders: HashMap<(usize, Key), Option<u64>>,
@@ -52,7 +52,7 @@ impl<'a, M: Model> Batch<'a, M> {
             state,
             now,
             last_id: state.last_id,
-            records: HashMap::new(),
+            records: BTreeMap::new(),
             holders: HashMap::new(),
             changes: Vec::new(),
             journalled: Vec::new(),
@@ -152,15 +152,15 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     fn put(&mut self, id: u64, record: &Object) -> Result<Written, WriteError> {
-        let json = serde_json::to_string(record).map_err(|error| unreadable(&error))?;
+        let journalled = to_raw_value(record).map_err(|error| unreadable(&error))?;
+        let json = journalled.get();
         if json.len() > RECORD_BYTES_MAX {
             let detail = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
             let pointer = String::new();
             return Err(vec![MemberError { pointer, detail }].into());
         }
-        let model: M = read_back(&json, record)?;
-        let journalled = RawValue::from_string(json.clone()).map_err(|error| unreadable(&error))?;
-        let json = Bytes::from(json);
+        let model: M = read_back(json, record)?;
+        let json = Bytes::copy_from_slice(json.as_bytes());
         for (index, member, key) in model.unique_keys() {
             let holder = self.holder(&(index, key));
             if let Some(holder) = holder.filter(|holder| *holder != id) {

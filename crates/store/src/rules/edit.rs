@@ -151,7 +151,7 @@ fn assemble<'a, M: Model>(
     id: u64,
     errors: &mut Vec<MemberError>,
 ) -> Object {
-    let mut record = Object::new();
+    let mut record = Object::with_capacity(M::MEMBERS.len() + SET_BY_SERVER.len());
     record.insert("id".to_owned(), id.into());
     for Member { name, check, .. } in M::MEMBERS {
         match members.get(*name) {
