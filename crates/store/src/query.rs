@@ -13,7 +13,7 @@ pub struct Query {
     pub descending: bool,
     /// Only records that come after this id in the list's direction.
     pub after: Option<u64>,
-    /// The largest number of records in the list.
+    /// The largest number of records in the list, at least 1.
     pub limit: Option<usize>,
 }
 

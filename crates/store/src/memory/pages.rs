@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
-
 use crate::{
     digest::Summary,
     memory::{
@@ -65,15 +63,25 @@ impl Pages {
         self.block(place.at).record(place.slot)
     }
 
-    pub fn share(&self, place: Place) -> Bytes {
-        self.block(place.at).share(place.slot)
+    /// The pages and the slots of records that an index names.
+    ///
+    /// The records of one user are far apart in memory. All pages are found before the first
+    /// of them is read, so that the processor fetches several at the same time.
+    pub fn indexed(&self, ids: impl Iterator<Item = u64>) -> Vec<(&Page, usize)> {
+        const THERE: &str = "an index names records that are there";
+        let around = ids.map(|id| (self.around(id).expect(THERE), id));
+        let around: Vec<_> = around.collect();
+        let slots = around.into_iter();
+        slots
+            .map(|(page, id)| (page, page.slot(id).expect(THERE)))
+            .collect()
     }
 
-    /// The summary of the record with this id, which is there.
+    /// The summary of a record that an index names.
     pub fn summary_of(&self, id: u64) -> Summary {
-        let place = self.find(id);
-        let place = place.expect("an index names records that are there");
-        Summary::of(self.record(place))
+        let found = self.get(id);
+        let (page, slot) = found.expect("an index names records that are there");
+        page.summary(slot)
     }
 
     /// Applies changes of different records, which are in id order. Each page is rebuilt once.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::memory::{
     blocks::{Block, Blocks, Place},
+    page::Page,
     pages::Pages,
     snapshot::{Ids, Snapshot},
 };
@@ -61,48 +62,62 @@ impl Rows {
         }
     }
 
-    /// The places of the next records: at most `most`. Those of consecutive records are all in
-    /// one page.
-    pub fn places(&self, snapshot: &Snapshot, most: usize) -> Vec<Place> {
-        let Snapshot { pages, ids } = snapshot;
-        let find = |id: u64| {
-            let place = pages.find(id);
-            place.expect("an index names records that are there")
-        };
-        match (&self.source, ids) {
+    /// The pages and the slots of the next records: at most `most`. Those of consecutive
+    /// records are all in one page, those of shared ids all in one block of ids.
+    pub fn ahead<'a>(&self, snapshot: &'a Snapshot, most: usize) -> Vec<(&'a Page, usize)> {
+        let pages = &snapshot.pages;
+        match (&self.source, &snapshot.ids) {
             (Source::Pages(run), _) => {
-                let places = run.places(pages, self.descending).take(most);
-                let page = run.next.map(|next| next.at);
-                places.take_while(|place| Some(place.at) == page).collect()
+                let Some(Place { at, .. }) = run.next else {
+                    return Vec::new();
+                };
+                let page: &Page = pages.block(at);
+                let slots = run.slots(page.len(), self.descending, most);
+                if self.descending {
+                    slots.rev().map(|slot| (page, slot)).collect()
+                } else {
+                    slots.map(|slot| (page, slot)).collect()
+                }
             }
             (Source::Shared(run), Ids::Shared(blocks)) => {
-                let places = run.places(blocks, self.descending).take(most);
-                places.map(|place| find(blocks.id(place))).collect()
+                let Some(Place { at, .. }) = run.next else {
+                    return Vec::new();
+                };
+                let ids = blocks.block(at);
+                let slots = run.slots(ids.len(), self.descending, most);
+                self.found(pages, &ids[slots])
             }
             (Source::Own(left), Ids::Own(ids)) => {
-                let ids = ids[left.clone()].iter().copied();
-                if self.descending {
-                    ids.rev().take(most).map(find).collect()
+                let most = most.min(left.len());
+                let next = if self.descending {
+                    left.end - most..left.end
                 } else {
-                    ids.take(most).map(find).collect()
-                }
+                    left.start..left.start + most
+                };
+                self.found(pages, &ids[next])
             }
             (Source::Shared(_) | Source::Own(_), _) => Vec::new(),
         }
     }
 
-    /// Skips the next record.
-    pub fn skip(&mut self, snapshot: &Snapshot) {
+    /// The records with these ids, in the direction of the list.
+    fn found<'a>(&self, pages: &'a Pages, ids: &[u64]) -> Vec<(&'a Page, usize)> {
+        let ids = ids.iter().copied();
+        if self.descending {
+            pages.indexed(ids.rev())
+        } else {
+            pages.indexed(ids)
+        }
+    }
+
+    /// Skips the next records, as many as [`Self::ahead`] has found at most.
+    pub fn skip(&mut self, snapshot: &Snapshot, count: usize) {
         let descending = self.descending;
         match (&mut self.source, &snapshot.ids) {
-            (Source::Pages(run), _) => run.skip(&snapshot.pages, descending),
-            (Source::Shared(run), Ids::Shared(blocks)) => run.skip(blocks, descending),
-            (Source::Own(left), _) if descending => {
-                left.next_back();
-            }
-            (Source::Own(left), _) => {
-                left.next();
-            }
+            (Source::Pages(run), _) => run.skip(&snapshot.pages, descending, count),
+            (Source::Shared(run), Ids::Shared(blocks)) => run.skip(blocks, descending, count),
+            (Source::Own(left), _) if descending => left.end -= count,
+            (Source::Own(left), _) => left.start += count,
             (Source::Shared(_), _) => {}
         }
     }
@@ -133,17 +148,27 @@ impl Rows {
 }
 
 impl Run {
-    fn places<B: Block>(
-        &self,
-        blocks: &Blocks<B>,
-        descending: bool,
-    ) -> impl Iterator<Item = Place> {
-        let behind = move |place: &Place| blocks.behind(*place, descending);
-        std::iter::successors(self.next, behind).take(self.left)
+    /// The slots of the next records in their block, which has so many: at most `most`.
+    fn slots(&self, len: usize, descending: bool, most: usize) -> Range<usize> {
+        let most = most.min(self.left);
+        match self.next {
+            Some(Place { slot, .. }) if descending => (slot + 1).saturating_sub(most)..slot + 1,
+            Some(Place { slot, .. }) => slot..len.min(slot + most),
+            None => 0..0,
+        }
     }
 
-    fn skip<B: Block>(&mut self, blocks: &Blocks<B>, descending: bool) {
-        self.left = self.left.saturating_sub(1);
-        self.next = self.next.and_then(|place| blocks.behind(place, descending));
+    /// Skips records of one block.
+    fn skip<B: Block>(&mut self, blocks: &Blocks<B>, descending: bool, count: usize) {
+        let Some(Place { at, slot }) = self.next.filter(|_| count > 0) else {
+            return;
+        };
+        self.left -= count;
+        let last = if descending {
+            slot + 1 - count
+        } else {
+            slot + count - 1
+        };
+        self.next = blocks.behind(Place { at, slot: last }, descending);
     }
 }

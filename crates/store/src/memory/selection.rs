@@ -1,6 +1,6 @@
 //! What a query asks for, as it was at one instant.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use common::Model;
 
@@ -98,46 +98,24 @@ impl Selection {
 
     /// The list of the records that pass all filters. Looks up the ids of the smallest set in
     /// the others, and reads only the records that are sent.
-    fn picked(self, query: &Query) -> List {
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let (mut total, mut ids, mut more) = (0, VecDeque::new(), false);
-        let mut cursors = self.postings.iter().skip(1).map(Posting::cursor).collect();
-        for id in self.postings.iter().take(1).flat_map(Posting::ids) {
-            let cursors: &mut Vec<_> = &mut cursors;
-            if !cursors.iter_mut().all(|cursor| cursor.has(id)) {
-                continue;
-            }
-            total += 1;
-            let is_after = query.after.is_none_or(|after| {
-                if query.descending {
-                    id < after
-                } else {
-                    id > after
-                }
-            });
-            if !is_after {
-                continue;
-            }
-            if ids.len() == limit {
-                more = true;
-                if !query.descending {
-                    continue;
-                }
-                ids.pop_front();
-            }
-            ids.push_back(id);
-        }
-        let ids = Vec::from(ids);
-        let summary = match &self.postings[..] {
-            [posting] if ids.len() == total => posting.summary,
-            _ => ids.iter().map(|id| self.pages.summary_of(*id)).sum(),
-        };
-        let last = if query.descending {
-            ids.first()
+    fn picked(mut self, query: &Query) -> List {
+        let others = self.postings.split_off(1);
+        let smallest = self.postings.swap_remove(0);
+        let all = smallest.summary;
+        let mut ids = if others.is_empty() {
+            smallest.into_ids()
         } else {
-            ids.last()
+            let mut cursors: Vec<_> = others.iter().map(Posting::cursor).collect();
+            let mut passes = |id: &u64| cursors.iter_mut().all(|cursor| cursor.has(*id));
+            smallest.ids().filter(|id| passes(id)).collect()
         };
-        let next_after = last.copied().filter(|_| more);
+        let total = ids.len();
+        let next_after = cut(&mut ids, query);
+        let summary = if ids.len() == all.count {
+            all
+        } else {
+            ids.iter().map(|id| self.pages.summary_of(*id)).sum()
+        };
         let rows = Rows::own(ids.len(), query.descending);
         let (pages, ids) = (self.pages, Ids::Own(ids));
         List {
@@ -147,6 +125,28 @@ impl Selection {
             frames: Frames::new(Snapshot { pages, ids }, rows, summary.array_bytes()),
         }
     }
+}
+
+/// Keeps the ids that come after `after`, as many as the limit allows. Returns the last of
+/// them if more follow.
+fn cut(ids: &mut Vec<u64>, query: &Query) -> Option<u64> {
+    let Query {
+        after, descending, ..
+    } = *query;
+    match after {
+        Some(after) if descending => ids.truncate(ids.partition_point(|id| *id < after)),
+        Some(after) => drop(ids.drain(..ids.partition_point(|id| *id <= after))),
+        None => {}
+    }
+    let more = ids.len().checked_sub(query.limit?)?;
+    if descending {
+        ids.drain(..more);
+    } else {
+        ids.truncate(ids.len() - more);
+    }
+    ids.shrink_to_fit();
+    let last = if descending { ids.first() } else { ids.last() };
+    last.copied().filter(|_| more > 0)
 }
 
 /// The records of these blocks that come after `after`, as many as the limit allows; `None`

@@ -59,7 +59,7 @@ impl<M: Model> State<M> {
     }
 
     pub fn get(&self, id: u64) -> Option<Bytes> {
-        self.pages.find(id).map(|place| self.pages.share(place))
+        self.pages.get(id).map(|(page, slot)| page.share(slot))
     }
 
     /// The records with this key in the index with this number.
@@ -111,7 +111,7 @@ impl<M: Model> State<M> {
 
     /// The change of a record, with its summaries before and after.
     fn edit<'a>(&self, id: u64, json: Option<&'a [u8]>) -> Edit<'a> {
-        let before = self.pages.find(id).map(|place| self.pages.record(place));
+        let before = self.pages.get(id).map(|(page, slot)| page.record(slot));
         Edit {
             id,
             json,
@@ -131,7 +131,7 @@ impl<M: Model> State<M> {
         let Edit {
             id, before, after, ..
         } = *edit;
-        let stored = self.pages.find(id).map(|place| self.pages.record(place));
+        let stored = self.pages.get(id).map(|(page, slot)| page.record(slot));
         let read = |json| serde_json::from_slice::<M>(json);
         let stored = stored.map(|json| read(json).expect("what is stored was read as a record"));
         let indexes = M::indexes().zip(&mut self.indexes).enumerate();

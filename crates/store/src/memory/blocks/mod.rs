@@ -141,6 +141,18 @@ impl<B: Block> Blocks<B> {
         Some(Place { at, slot })
     }
 
+    /// The block that holds `id`, or would hold it. Does not read the block.
+    pub fn around(&self, id: u64) -> Option<&B> {
+        let group = &self.groups[self.groups.home(id)?];
+        Some(&group[group.home(id)?])
+    }
+
+    /// As [`Self::find`]: the block itself, and the record's slot.
+    pub fn get(&self, id: u64) -> Option<(&B, usize)> {
+        let block = self.around(id)?;
+        Some((block, block.slot(id).ok()?))
+    }
+
     pub fn id(&self, place: Place) -> u64 {
         self.block(place.at).id(place.slot)
     }

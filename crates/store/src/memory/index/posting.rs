@@ -66,6 +66,14 @@ impl Posting {
         }
     }
 
+    /// The ids in ascending order, in memory of their own.
+    pub fn into_ids(self) -> Vec<u64> {
+        match self.ids {
+            Ids::Few(ids) => ids,
+            Ids::Many(_) => self.ids().collect(),
+        }
+    }
+
     /// The ids in ascending order.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
         let (few, many) = match &self.ids {
