@@ -4,25 +4,23 @@ use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
 use anyhow::Context;
 
-/// The names of the store's threads begin with this.
-const STORE: &str = "store";
-
 /// Bytes of a sector in the block layer's account, whatever the disk's own sectors are.
 const SECTOR_BYTES: u64 = 512;
 
 /// Bytes that the store's threads of a service have handed to `write` and its kin (`wchar` in
-/// `/proc/PID/io`): the journal's lines and room, and each new `db.json`. Threads that have
-/// ended count as the store's, those that answer requests and write the log do not. A wake-up of
-/// the thread that answers requests adds eight bytes.
+/// `/proc/PID/io`): the journal's lines and room, and each new `db.json`. The store's are all
+/// threads with a name of their own, also those that have ended: those that answer requests and
+/// write the log have the process's. A wake-up of the thread that answers requests adds eight
+/// bytes.
 ///
 /// This counts neither whole blocks nor what the file system writes about the files.
 /// `write_bytes` would count every byte of a large folio of which one line was changed.
 pub fn by_the_store(pid: u32) -> io::Result<u64> {
     let mut written = wchar(Path::new(&format!("/proc/{pid}/io")))?;
+    let own_name = fs::read_to_string(format!("/proc/{pid}/comm"))?;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let task = task?.path();
-        let name = fs::read_to_string(task.join("comm"))?;
-        if !name.starts_with(STORE) {
+        if fs::read_to_string(task.join("comm"))? == own_name {
             written = written.saturating_sub(wchar(&task.join("io"))?);
         }
     }
