@@ -7,7 +7,7 @@ use common::Model;
 use store::{Author, Store};
 
 use crate::{
-    identity::caller::Identity,
+    identity::caller::{Caller, Identity, Writers},
     lifecycle::{Lifecycle, Phase},
     mode::Mode,
     problem::ProblemDetails,
@@ -84,13 +84,29 @@ impl<M: Model> App<M> {
     }
 
     /// Admits one more write, until the room is dropped, and says on whose behalf it is. Callers who
-    /// may not write are refused first: they must not take room from those who may.
+    /// may not write are refused first: they must not take room from those who may. `caller` becomes
+    /// who sent the request.
     pub(crate) fn admit_write(
         &self,
         headers: &HeaderMap,
+        caller: &mut Caller,
     ) -> Result<(Author, Room<'_>), ProblemDetails> {
-        let author = self.0.identity.caller(headers)?.author()?;
+        let author = self.0.identity.author(headers, caller);
+        let author = author.inspect_err(|refusal| self.0.metrics.refused(refusal.kind()))?;
         Ok((author, self.0.rooms.admit()?))
+    }
+
+    /// Which callers can write, none where this process does not write.
+    pub(crate) fn writers(&self) -> Writers {
+        match self.mode() {
+            Mode::Writable => self.0.identity.writers(),
+            Mode::ReadOnly(_) => Writers::default(),
+        }
+    }
+
+    /// Tells callers apart.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
     }
 
     /// Waits for room for the answer to an edit of a record of this many bytes. `None` if the

@@ -10,6 +10,9 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 
+mod users;
+
+pub use self::users::UserSettings;
 use crate::memory;
 
 /// The memory divided by this is the default for the largest size of the records. A start takes
@@ -91,6 +94,10 @@ pub struct Config {
     /// the pipe thereby ends the service when it ends, even if it is killed
     #[arg(long)]
     pub exit_with_stdin: bool,
+
+    /// The tokens of users
+    #[command(flatten)]
+    pub users: UserSettings,
 }
 
 impl Config {

@@ -21,7 +21,7 @@ mod server;
 mod telemetry;
 
 pub use app::{App, Service};
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, UserSettings};
 pub use identity::{caller::Identity, token::Token};
 pub use lifecycle::{Lifecycle, Phase};
 pub use mode::{Mode, ReadOnly};

@@ -48,7 +48,7 @@ pub(crate) fn choose(
     config: &Config,
     identity: &Identity,
 ) -> anyhow::Result<(Mode, Option<WriteLock>)> {
-    if !identity.knows_writers() {
+    if !identity.writers().any() {
         return Ok((Mode::ReadOnly(ReadOnly::NoToken), None));
     }
     mount::check_replaceable(&config.db)?;

@@ -36,6 +36,7 @@ pub(crate) const fn status(problem: Problem) -> StatusCode {
         Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Problem::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Problem::InvalidRecord => StatusCode::UNPROCESSABLE_ENTITY,
+        Problem::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::CollectionFull => StatusCode::INSUFFICIENT_STORAGE,
         Problem::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -59,7 +59,7 @@ impl<M: Model> Routes<M> {
     pub fn new(app: App<M>) -> Self {
         let collection = format!("/api/{}", M::COLLECTION);
         let record = format!("{collection}/{{id}}");
-        let mut document = Document::new(app.service(), app.mode().writable());
+        let mut document = Document::new(app.service(), app.writers());
         document.list(&collection, ListOf::All);
         document.record(&record);
         let mut routes = Self {
@@ -173,12 +173,17 @@ impl<M: Model> Router<M> {
         ));
         service_fn(move |request: Request<B>| {
             let route = router.route(request.uri().path());
-            let exchange = Exchange::begin(&connection, &route.metrics, &request);
+            let mut exchange = Exchange::begin(&connection, &route.metrics, &request);
             async move {
-                let answer = AssertUnwindSafe(route.endpoint.answer(&route.app, request));
+                let answer = route
+                    .endpoint
+                    .answer(&route.app, request, &mut exchange.caller);
                 // The panic hook has logged what happened and where.
                 let panicked = |_| Err(ProblemDetails::internal());
-                let answer = answer.catch_unwind().await.unwrap_or_else(panicked);
+                let answer = AssertUnwindSafe(answer)
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(panicked);
                 Ok(exchange.answer(answer))
             }
         })

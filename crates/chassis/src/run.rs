@@ -99,8 +99,11 @@ async fn live<M: Model>(
     limits.max_connections = descriptors::make_room(limits.max_connections);
     let lifecycle = app.lifecycle();
     let living = async {
-        load(&app, config, lock).await?;
-        std::future::pending::<anyhow::Result<()>>().await
+        let follow = async {
+            app.identity().follow_user_keys().await;
+            Ok(())
+        };
+        tokio::try_join!(load(&app, config, lock), follow).map(drop)
     };
     let served = async {
         tokio::select! {

@@ -29,6 +29,8 @@ pub enum Problem {
     UnsupportedMediaType,
     /// The body is JSON but not a valid record.
     InvalidRecord,
+    /// The user has written as often as a user may for the moment.
+    TooManyRequests,
     /// The server failed.
     Internal,
     /// The write would make the collection larger than it may be.
@@ -39,7 +41,7 @@ pub enum Problem {
 
 impl Problem {
     /// All problems, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::MalformedJson,
         Self::InvalidId,
         Self::InvalidParameter,
@@ -53,6 +55,7 @@ impl Problem {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRecord,
+        Self::TooManyRequests,
         Self::Internal,
         Self::CollectionFull,
         Self::Unavailable,
@@ -75,6 +78,7 @@ impl Problem {
             Self::TooLarge => "urn:forum:problem:too-large",
             Self::UnsupportedMediaType => "urn:forum:problem:unsupported-media-type",
             Self::InvalidRecord => "urn:forum:problem:invalid-record",
+            Self::TooManyRequests => "urn:forum:problem:too-many-requests",
             Self::Internal => "urn:forum:problem:internal",
             Self::CollectionFull => "urn:forum:problem:collection-full",
             Self::Unavailable => "urn:forum:problem:unavailable",
@@ -98,6 +102,7 @@ impl Problem {
             Self::TooLarge => "Body too large",
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::InvalidRecord => "Invalid record",
+            Self::TooManyRequests => "Too many requests",
             Self::Internal => "Internal error",
             Self::CollectionFull => "Collection full",
             Self::Unavailable => "Unavailable",

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     cgroup::Cgroup,
+    issuer::{self, SigningKey},
     task::{Ended, Task},
 };
 
@@ -58,6 +59,21 @@ impl Binary {
     pub fn db(self, text: impl AsRef<[u8]>) -> Self {
         fs::write(self.db_path(), text).expect("the test's directory can be written");
         self
+    }
+
+    /// Lets users write whose tokens are signed with one of these keys, which a file in its
+    /// directory holds.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    #[must_use]
+    pub fn users(self, keys: &[&SigningKey]) -> Self {
+        let path = self.dir().join("jwks.json");
+        fs::write(&path, issuer::key_set(keys)).expect("the test's directory can be written");
+        self.env("TOKEN_ISSUER", issuer::ISSUER)
+            .env("TOKEN_AUDIENCE", issuer::AUDIENCE)
+            .env("USER_CLAIM", issuer::USER_CLAIM)
+            .env("JWKS_FILE", path)
     }
 
     /// Adds an argument.

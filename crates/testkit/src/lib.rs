@@ -26,6 +26,7 @@
 mod binary;
 mod cgroup;
 mod connection;
+pub mod issuer;
 mod message;
 mod output;
 mod process;

@@ -15,6 +15,7 @@ use crate::{
         write,
     },
     app::App,
+    identity::caller::Caller,
     problem::ProblemDetails,
 };
 
@@ -49,8 +50,13 @@ struct Takes {
 }
 
 impl Endpoint {
-    /// Answers a request.
-    pub async fn answer<M: Model, B>(&self, app: &App<M>, request: Request<B>) -> Answer
+    /// Answers a request. `caller` becomes who sent it, where the answer depends on that.
+    pub async fn answer<M: Model, B>(
+        &self,
+        app: &App<M>,
+        request: Request<B>,
+        caller: &mut Caller,
+    ) -> Answer
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -60,7 +66,7 @@ impl Endpoint {
             Method::HEAD => self.read(app, &head).await.map(without_body),
             // Boxed: otherwise the future of every read would be as large as that of a write, and
             // futures are moved.
-            _ => Box::pin(self.other(app, &head, Body::new(body))).await,
+            _ => Box::pin(self.other(app, &head, Body::new(body), caller)).await,
         }
     }
 
@@ -86,16 +92,22 @@ impl Endpoint {
     }
 
     /// Answers all methods but `GET` and `HEAD`.
-    async fn other<M: Model>(&self, app: &App<M>, head: &Parts, body: Body) -> Answer {
+    async fn other<M: Model>(
+        &self,
+        app: &App<M>,
+        head: &Parts,
+        body: Body,
+        caller: &mut Caller,
+    ) -> Answer {
         let takes = self.takes(app);
         match (self, &head.method) {
             (Self::Missing, _) => Err(ProblemDetails::no_route(head.uri.path())),
             (_, &Method::OPTIONS) => Ok(takes.options()),
             _ if !app.mode().writable() => Err(ProblemDetails::not_allowed(takes.methods)),
-            (Self::Collection, &Method::POST) => write::create(app, head, body).await,
-            (Self::Record, &Method::PUT) => write::replace(app, head, body).await,
-            (Self::Record, &Method::PATCH) => write::patch(app, head, body).await,
-            (Self::Record, &Method::DELETE) => write::delete(app, head).await,
+            (Self::Collection, &Method::POST) => write::create(app, head, body, caller).await,
+            (Self::Record, &Method::PUT) => write::replace(app, head, body, caller).await,
+            (Self::Record, &Method::PATCH) => write::patch(app, head, body, caller).await,
+            (Self::Record, &Method::DELETE) => write::delete(app, head, caller).await,
             _ => Err(ProblemDetails::not_allowed(takes.methods)),
         }
     }

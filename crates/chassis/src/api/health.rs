@@ -85,6 +85,9 @@ pub(crate) async fn metrics<M: Model>(app: &App<M>) -> Response<Body> {
     {
         app.metrics().set_store(&status);
     }
+    if let Some((number, stale)) = app.identity().user_keys() {
+        app.metrics().set_user_keys(number, stale);
+    }
     let text = app.metrics().text(app.sink().dropped());
     (
         [(

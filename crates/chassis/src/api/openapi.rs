@@ -4,6 +4,7 @@ mod components;
 mod operations;
 mod parameters;
 mod responses;
+mod security;
 
 use std::marker::PhantomData;
 
@@ -17,6 +18,7 @@ use self::{
 use crate::{
     api::body::{self, Accepts},
     app::Service,
+    identity::caller::Writers,
 };
 
 /// Which records a list holds.
@@ -30,16 +32,16 @@ pub(crate) enum ListOf {
 /// The document of a service, while routes are added.
 pub(crate) struct Document<M> {
     service: Service,
-    writable: bool,
+    writers: Writers,
     paths: Map<String, Value>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model> Document<M> {
-    pub fn new(service: Service, writable: bool) -> Self {
+    pub fn new(service: Service, writers: Writers) -> Self {
         Self {
             service,
-            writable,
+            writers,
             paths: Map::new(),
             model: PhantomData,
         }
@@ -49,8 +51,8 @@ impl<M: Model> Document<M> {
     pub fn list(&mut self, path: &str, of: ListOf) {
         let mut item = json!({"get": operations::list::<M>(of)});
         match of {
-            ListOf::All if self.writable => {
-                item["post"] = operations::create::<M>();
+            ListOf::All if self.writers.any() => {
+                item["post"] = operations::create::<M>(self.writers);
                 self.add(path, item, Some(&body::POST));
             }
             ListOf::All => self.add(path, item, None),
@@ -67,12 +69,12 @@ impl<M: Model> Document<M> {
     pub fn record(&mut self, path: &str) {
         let id = path_id("id", &format!("The {}'s id.", M::SINGULAR));
         let mut item = json!({"parameters": [id], "get": operations::get::<M>()});
-        if self.writable {
-            item["put"] = operations::replace::<M>();
-            item["patch"] = operations::patch::<M>();
-            item["delete"] = operations::delete::<M>();
+        if self.writers.any() {
+            item["put"] = operations::replace::<M>(self.writers);
+            item["patch"] = operations::patch::<M>(self.writers);
+            item["delete"] = operations::delete::<M>(self.writers);
         }
-        self.add(path, item, self.writable.then_some(&body::PATCH));
+        self.add(path, item, self.writers.any().then_some(&body::PATCH));
     }
 
     /// Adds a path. `x-other-methods` says how it answers methods that are no operation.
@@ -109,11 +111,10 @@ impl<M: Model> Document<M> {
             "paths": self.paths,
             "x-other-paths": {"404": reference("responses", "not-found")}
         });
-        document["components"] = components::used_by::<M>(&document);
-        if self.writable {
-            document["components"]["securitySchemes"] = json!({"token": {
-                "type": "http", "scheme": "bearer", "description": "The service's write token."
-            }});
+        document["components"] = components::used_by::<M>(&document, self.writers);
+        let schemes = security::schemes(self.writers);
+        if self.writers.any() {
+            document["components"]["securitySchemes"] = schemes;
         }
         serde_json::to_vec(&document).expect("a document of texts and numbers is always JSON")
     }

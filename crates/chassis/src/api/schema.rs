@@ -22,8 +22,8 @@ fn describe_in_place(member: &mut Value) {
     }
 }
 
-/// A record as a client creates it: the members that clients write, and no others.
-pub(crate) fn body<M: Model>(required: bool) -> Value {
+/// The members that clients write, and no others.
+fn body<M: Model>(required: bool) -> Value {
     let record = record::<M>();
     let names: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
     let member = |name: &&str| ((*name).to_owned(), record["properties"][name].clone());
@@ -37,16 +37,29 @@ pub(crate) fn body<M: Model>(required: bool) -> Value {
     schema
 }
 
+/// A record as a client creates it. Where users write, they may leave out the owner.
+pub(crate) fn new_body<M: Model>(by_users: bool) -> Value {
+    let mut schema = body::<M>(true);
+    if by_users {
+        allow_no_owner::<M>(&mut schema);
+    }
+    schema
+}
+
 /// A record as a client replaces it. It may have all members of the stored record. Members that
 /// the server sets must be repeated unchanged.
 pub(crate) fn open_body<M: Model>(required: bool) -> Value {
     let mut schema = body::<M>(required);
-    if let (Some(required), Owner::Member(owner)) = (schema["required"].as_array_mut(), M::OWNER) {
-        // It stays where it is absent.
-        required.retain(|name| name != owner);
-    }
+    // It stays where it is absent.
+    allow_no_owner::<M>(&mut schema);
     schema["additionalProperties"] = true.into();
     schema["description"] =
         "Members that the stored record has may be repeated; others are refused.".into();
     schema
+}
+
+fn allow_no_owner<M: Model>(schema: &mut Value) {
+    if let (Some(required), Owner::Member(owner)) = (schema["required"].as_array_mut(), M::OWNER) {
+        required.retain(|name| name != owner);
+    }
 }

@@ -16,16 +16,22 @@ use crate::{
         read::{Answer, JSON, absent, path_id},
     },
     app::App,
+    identity::caller::Caller,
     problem::ProblemDetails,
     room::Room,
 };
 
 /// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
-pub(crate) async fn create<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
-    let (author, mut room) = app.admit_write(&head.headers)?;
+pub(crate) async fn create<M: Model>(
+    app: &App<M>,
+    head: &Parts,
+    body: Body,
+    caller: &mut Caller,
+) -> Answer {
+    let (author, mut room) = app.admit_write(&head.headers, caller)?;
     let members = object(app, head, body, &body::POST, &mut room).await?;
     let created = app.store()?.create(author, members).await;
-    let (id, record) = created.map_err(|error| refused::<M>(error, None))?;
+    let (id, record) = created.map_err(|error| refused(app, error, None))?;
     let location = format!("/api/{}/{id}", M::COLLECTION);
     let mut response = stored(StatusCode::CREATED, record);
     let location = HeaderValue::try_from(location).map_err(|_| ProblemDetails::internal())?;
@@ -34,9 +40,14 @@ pub(crate) async fn create<M: Model>(app: &App<M>, head: &Parts, body: Body) -> 
 }
 
 /// `PUT /api/{collection}/{id}`: 200 with the record; as POST, and 404, 412.
-pub(crate) async fn replace<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
+pub(crate) async fn replace<M: Model>(
+    app: &App<M>,
+    head: &Parts,
+    body: Body,
+    caller: &mut Caller,
+) -> Answer {
     let id = path_id(head)?;
-    let (author, mut room) = app.admit_write(&head.headers)?;
+    let (author, mut room) = app.admit_write(&head.headers, caller)?;
     let members = object(app, head, body, &body::PUT, &mut room).await?;
     let replace = async |store: &Store<M>, precondition| {
         store.replace(author, id, members, precondition).await
@@ -45,9 +56,14 @@ pub(crate) async fn replace<M: Model>(app: &App<M>, head: &Parts, body: Body) ->
 }
 
 /// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): as PUT.
-pub(crate) async fn patch<M: Model>(app: &App<M>, head: &Parts, body: Body) -> Answer {
+pub(crate) async fn patch<M: Model>(
+    app: &App<M>,
+    head: &Parts,
+    body: Body,
+    caller: &mut Caller,
+) -> Answer {
     let id = path_id(head)?;
-    let (author, mut room) = app.admit_write(&head.headers)?;
+    let (author, mut room) = app.admit_write(&head.headers, caller)?;
     let patch = json(app, head, body, &body::PATCH, &mut room).await?;
     let patch =
         async |store: &Store<M>, precondition| store.patch(author, id, patch, precondition).await;
@@ -65,7 +81,7 @@ async fn edit<M: Model>(
     let store = app.store()?;
     let room = app.room_for_answer(store.length(id).await?).await;
     let edited = edit(store, conditional::precondition(&head.headers)).await;
-    let mut record = edited.map_err(|error| refused(error, Some(id)))?;
+    let mut record = edited.map_err(|error| refused(app, error, Some(id)))?;
     if let Some(room) = room {
         record.json = room.hold(record.json);
     }
@@ -73,12 +89,12 @@ async fn edit<M: Model>(
 }
 
 /// `DELETE /api/{collection}/{id}`: 204; 400, 401, 404, 412, 503.
-pub(crate) async fn delete<M: Model>(app: &App<M>, head: &Parts) -> Answer {
+pub(crate) async fn delete<M: Model>(app: &App<M>, head: &Parts, caller: &mut Caller) -> Answer {
     let id = path_id(head)?;
-    let (author, _room) = app.admit_write(&head.headers)?;
+    let (author, _room) = app.admit_write(&head.headers, caller)?;
     let precondition = conditional::precondition(&head.headers);
     let deleted = app.store()?.delete(author, id, precondition).await;
-    deleted.map_err(|error| refused(error, Some(id)))?;
+    deleted.map_err(|error| refused(app, error, Some(id)))?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
@@ -124,10 +140,13 @@ fn stored(status: StatusCode, record: Record) -> Response<Body> {
     response
 }
 
-fn refused<M: Model>(error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
+fn refused<M: Model>(app: &App<M>, error: WriteError, id: Option<Id<M>>) -> ProblemDetails {
     match (error, id) {
         (WriteError::NotFound, Some(id)) => absent(id),
-        (WriteError::NotAllowed(why), _) => forbidden(why, id),
+        (WriteError::NotAllowed(why), _) => {
+            app.metrics().refused("not_allowed");
+            forbidden(why, id)
+        }
         (WriteError::PreconditionFailed, Some(id)) => {
             let detail = format!(
                 "{} {id} is not as If-Match or If-None-Match says; read it again",

@@ -13,7 +13,7 @@ use crate::{config::Config, identity::caller::Identity};
 pub(crate) fn verify<M: Model>(config: &Config) -> anyhow::Result<()> {
     let path = config.db.display();
     let found = match store::verify::<M>(&config.db, config.collection_bytes_max()) {
-        Err(OpenError::Missing { .. }) if Identity::configured(config)?.knows_writers() => {
+        Err(OpenError::Missing { .. }) if Identity::configured(config)?.writers().any() => {
             println!(
                 "{path} does not exist: a start with this write token begins with no {}",
                 M::COLLECTION

@@ -1,5 +1,12 @@
 //! Who asks, and what they may do.
 
 pub(crate) mod caller;
-pub(crate) mod secret_file;
+mod claims;
+mod key_file;
+mod keys;
+mod rate;
+mod refusal;
+mod secret_file;
+mod settings;
 pub(crate) mod token;
+mod user_token;

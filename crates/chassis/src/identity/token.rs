@@ -11,6 +11,9 @@ use crate::{config::Config, identity::secret_file};
 /// values to try out over a network.
 const CHARACTERS_MIN: usize = 16;
 
+/// Bytes that the file with a token may have.
+const BYTES_MAX: u64 = 8 * 1024;
+
 /// The secret that a client must show to write.
 pub struct Token(String);
 
@@ -69,7 +72,7 @@ impl Token {
                         path.display()
                     )
                 };
-                let token = secret_file::read(path).with_context(setting)?;
+                let token = secret_file::read(path, BYTES_MAX).with_context(setting)?;
                 Self::new(&token).map(Some).with_context(setting)
             }
             (None, None) => Ok(None),

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
+    identity::caller::Caller,
     lifecycle::{Lifecycle, Phase},
     problem::ProblemDetails,
     server::connections::Activity,
@@ -68,6 +69,8 @@ pub(crate) struct Exchange {
     amzn_trace_id: Option<HeaderValue>,
     status: Option<StatusCode>,
     body_bytes: u64,
+    /// Who sent the request.
+    pub caller: Caller,
 }
 
 impl Connection {
@@ -125,6 +128,7 @@ impl Exchange {
             amzn_trace_id: amzn_trace_id.cloned(),
             status: None,
             body_bytes: 0,
+            caller: Caller::Anonymous,
         })
     }
 
@@ -202,6 +206,11 @@ impl Exchange {
                 line.text("amznTraceId", cut(trace_id));
             }
             line.text("client", self.client());
+            match self.caller {
+                Caller::Anonymous => line.plain("caller", b"anonymous"),
+                Caller::Service => line.plain("caller", b"service"),
+                Caller::User(id) => line.plain("caller", format!("user:{id}").as_bytes()),
+            }
             line.plain("method", self.method.as_str().as_bytes());
             line.plain("route", label.as_bytes());
             line.text("path", self.uri.path().as_bytes());

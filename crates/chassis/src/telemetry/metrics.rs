@@ -19,8 +19,8 @@ const BUCKETS: [f64; 12] = [
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OTHER"];
 
 /// The statuses that a service answers with. A route looks up the counter of each only once.
-const STATUSES: [u16; 17] = [
-    200, 201, 204, 304, 400, 401, 404, 405, 408, 409, 412, 413, 415, 422, 500, 503, 507,
+const STATUSES: [u16; 19] = [
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 500, 503, 507,
 ];
 
 /// The metrics of a service.
@@ -40,6 +40,9 @@ pub struct Metrics {
     writes_refused: IntGauge,
     folds_failing: IntGauge,
     log_lines_dropped: IntCounter,
+    refused: IntCounterVec,
+    user_keys: IntGauge,
+    user_keys_stale: IntGauge,
 }
 
 /// The metrics of one route, looked up once.
@@ -110,8 +113,23 @@ impl Metrics {
                 "Log lines dropped because nobody read them.",
             )
             .expect(valid),
+            refused: IntCounterVec::new(
+                Opts::new(
+                    "callers_refused_total",
+                    "Writes refused because of who asked for them.",
+                ),
+                &["reason"],
+            )
+            .expect(valid),
+            user_keys: IntGauge::new("user_keys", "Keys that verify the tokens of users.")
+                .expect(valid),
+            user_keys_stale: IntGauge::new(
+                "user_keys_stale",
+                "1 while the file with the keys is bad and older keys are used, otherwise 0.",
+            )
+            .expect(valid),
         };
-        let all: [Box<dyn prometheus::core::Collector>; 12] = [
+        let all: [Box<dyn prometheus::core::Collector>; 15] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.in_flight.clone()),
@@ -124,6 +142,9 @@ impl Metrics {
             Box::new(metrics.writes_refused.clone()),
             Box::new(metrics.folds_failing.clone()),
             Box::new(metrics.log_lines_dropped.clone()),
+            Box::new(metrics.refused.clone()),
+            Box::new(metrics.user_keys.clone()),
+            Box::new(metrics.user_keys_stale.clone()),
         ];
         for collector in all {
             metrics.registry.register(collector).expect(valid);
@@ -153,6 +174,19 @@ impl Metrics {
         self.writes_refused.set(status.refusal.is_some().into());
         let failing = status.folding != Folding::Works;
         self.folds_failing.set(failing.into());
+    }
+
+    /// Counts a write that was refused for this reason.
+    pub(crate) fn refused(&self, reason: &str) {
+        self.refused.with_label_values(&[reason]).inc();
+    }
+
+    /// Sets the metrics of the keys that verify the tokens of users: their number, and whether they
+    /// are older than their file.
+    pub(crate) fn set_user_keys(&self, number: usize, stale: bool) {
+        self.user_keys
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
+        self.user_keys_stale.set(stale.into());
     }
 
     /// All metrics as text.

@@ -1,19 +1,22 @@
 //! The three services' routers, each over a collection that the test knows.
 
-use std::{cell::OnceCell, fs, io, pin::Pin};
+use std::{cell::OnceCell, fs, io, num::NonZeroU32, pin::Pin};
 
 use axum::{
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode},
 };
 use bytes::Bytes;
-use chassis::{App, Identity, Lifecycle, Phase, ReadOnly, Routes, Service, Sink, Token};
+use chassis::{
+    App, Identity, Lifecycle, Phase, ReadOnly, Routes, Service, Sink, Token, UserSettings,
+};
 use common::{Model, Post, Problem, Thread, User};
 use http_body_util::BodyExt;
 use hyper::service::Service as _;
 use serde_json::{Value, json};
 use store::{Store, WriteLock};
 use tempfile::TempDir;
+use testkit::issuer::{self, SigningKey};
 use tokio::runtime::Runtime;
 
 use crate::document::every_answer;
@@ -58,6 +61,8 @@ pub const TOKEN: &str = "a-token-for-the-tests";
 pub enum Writes {
     Refused,
     Taken,
+    /// Taken, also from users whose token has a scope, and from each one a minute.
+    ByUsers,
     /// Taken, and the collection is as large as it may become.
     Full,
 }
@@ -120,6 +125,25 @@ fn posts_in(writes: Writes) -> Api {
     )
 }
 
+/// The key that signs users' tokens.
+pub fn user_key() -> SigningKey {
+    SigningKey::p256("k", 0)
+}
+
+fn user_settings(dir: &TempDir) -> UserSettings {
+    let path = dir.path().join("jwks.json");
+    fs::write(&path, issuer::key_set(&[&user_key()])).unwrap();
+    UserSettings {
+        token_issuer: Some(issuer::ISSUER.to_owned()),
+        token_audience: Some(issuer::AUDIENCE.to_owned()),
+        user_claim: Some(issuer::USER_CLAIM.to_owned()),
+        jwks_file: Some(path),
+        write_scope: Some("forum:write".to_owned()),
+        user_writes_per_minute: Some(NonZeroU32::MIN),
+        ..UserSettings::default()
+    }
+}
+
 impl Api {
     fn new<M: Model>(
         writes: Writes,
@@ -134,7 +158,9 @@ impl Api {
         fs::write(&path, json!({M::COLLECTION: records}).to_string()).unwrap();
         let store = match writes {
             Writes::Refused => Store::open(&path, u64::MAX),
-            Writes::Taken => Store::open_writable(WriteLock::take(&path).unwrap(), u64::MAX),
+            Writes::Taken | Writes::ByUsers => {
+                Store::open_writable(WriteLock::take(&path).unwrap(), u64::MAX)
+            }
             Writes::Full => {
                 let store = Store::<M>::open(&path, u64::MAX).unwrap();
                 let bytes = api.runtime.block_on(store.status()).unwrap().bytes;
@@ -172,12 +198,18 @@ impl Api {
         };
         let (mode, keys) = match writes {
             Writes::Refused => (chassis::Mode::ReadOnly(ReadOnly::NoToken), vec![]),
-            Writes::Taken | Writes::Full => {
+            Writes::Taken | Writes::ByUsers | Writes::Full => {
                 (chassis::Mode::Writable, vec![Token::new(TOKEN).unwrap()])
             }
         };
+        let dir = tempfile::tempdir().unwrap();
+        let users = match writes {
+            Writes::ByUsers => user_settings(&dir),
+            _ => UserSettings::default(),
+        };
+        let identity = Identity::new(keys, &users).unwrap();
         let sink = Sink::new(M::COLLECTION, false, io::sink());
-        let app = App::<M>::new(service, sink, mode, Identity::new(keys));
+        let app = App::<M>::new(service, sink, mode, identity);
         let service = routes(Routes::new(app.clone())).into_router().in_process();
         let answer: Answer = Box::new(move |request| {
             let answering = service.call(request);

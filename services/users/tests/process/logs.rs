@@ -49,6 +49,7 @@ fn a_request_is_one_line_with_these_members() {
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         "amznTraceId": "Root=1-67891233-abcdef012345678912345678",
         "client": "127.0.0.1",
+        "caller": "anonymous",
         "method": "GET",
         "route": "/api/users/{id}",
         "path": "/api/users/2",

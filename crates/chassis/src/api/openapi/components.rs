@@ -6,14 +6,14 @@ use common::{Model, Problem};
 use serde_json::{Value, json};
 
 use super::responses;
-use crate::api::schema;
+use crate::{api::schema, identity::caller::Writers};
 
 /// All headers, with their descriptions.
 const HEADERS: &str = include_str!("headers.json");
 
 /// The components that the document refers to, directly or through other components.
-pub(super) fn used_by<M: Model>(document: &Value) -> Value {
-    let mut components = all::<M>();
+pub(super) fn used_by<M: Model>(document: &Value, writers: Writers) -> Value {
+    let mut components = all::<M>(writers);
     let mut used = BTreeSet::new();
     let mut found = Vec::new();
     find_references(document, &mut found);
@@ -53,7 +53,7 @@ fn find_references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn all<M: Model>() -> Value {
+fn all<M: Model>(writers: Writers) -> Value {
     let one = M::SINGULAR;
     let mut record = schema::record::<M>();
     record["examples"] = json!([example::<M>()]);
@@ -63,7 +63,7 @@ fn all<M: Model>() -> Value {
         "schemas": {
             one: record,
             "problem": problem(),
-            format!("{one}-to-create"): schema::body::<M>(true),
+            format!("{one}-to-create"): schema::new_body::<M>(writers.users),
             format!("{one}-to-write"): schema::open_body::<M>(true),
             format!("{one}-to-patch"): schema::open_body::<M>(false),
         },

@@ -8,13 +8,16 @@ use super::{
     parameters::{if_match, if_none_match, list_parameters},
     reference,
     responses::{response, responses_of},
+    security,
 };
-use crate::api::body::{self, Accepts};
+use crate::{
+    api::body::{self, Accepts},
+    identity::caller::Writers,
+};
 
 /// What can be wrong with a body.
-const BODY_PROBLEMS: [Problem; 7] = [
+const BODY_PROBLEMS: [Problem; 6] = [
     Problem::MalformedJson,
-    Problem::Unauthorized,
     Problem::Timeout,
     Problem::TooLarge,
     Problem::UnsupportedMediaType,
@@ -70,9 +73,14 @@ pub(super) fn get<M: Model>() -> Value {
 }
 
 /// `POST`.
-pub(super) fn create<M: Model>() -> Value {
+pub(super) fn create<M: Model>(writers: Writers) -> Value {
     let one = M::SINGULAR;
-    let problems = [&BODY_PROBLEMS[..], &[Problem::Conflict]].concat();
+    let problems = [
+        &BODY_PROBLEMS[..],
+        &[Problem::Conflict],
+        security::problems(writers),
+    ]
+    .concat();
     let mut responses = responses_of(&problems, Some(&body::POST));
     responses["201"] = record::<M>(&format!("The new {one}."), &["ETag", "Location"]);
     json!({
@@ -80,16 +88,16 @@ pub(super) fn create<M: Model>() -> Value {
         "description": "The server gives it its id and its times.",
         "operationId": operation_id(&["create", one]),
         "tags": [M::COLLECTION],
-        "security": [{"token": []}],
+        "security": security::requirements(writers),
         "requestBody": request_body::<M>(&body::POST, "to-create"),
         "responses": responses
     })
 }
 
 /// `PUT`.
-pub(super) fn replace<M: Model>() -> Value {
+pub(super) fn replace<M: Model>(writers: Writers) -> Value {
     let one = M::SINGULAR;
-    let mut replace = edit::<M>(&body::PUT, "to-write");
+    let mut replace = edit::<M>(writers, &body::PUT, "to-write");
     replace["summary"] = format!("Replace a {one}").into();
     replace["description"] = format!("There must be a {one} with this id: none is created.").into();
     replace["operationId"] = operation_id(&["replace", one]).into();
@@ -97,9 +105,9 @@ pub(super) fn replace<M: Model>() -> Value {
 }
 
 /// `PATCH`.
-pub(super) fn patch<M: Model>() -> Value {
+pub(super) fn patch<M: Model>(writers: Writers) -> Value {
     let one = M::SINGULAR;
-    let mut patch = edit::<M>(&body::PATCH, "to-patch");
+    let mut patch = edit::<M>(writers, &body::PATCH, "to-patch");
     patch["summary"] = format!("Change members of a {one}").into();
     patch["description"] =
         "A merge patch (RFC 7396): members that it does not name stay as they are.".into();
@@ -108,14 +116,14 @@ pub(super) fn patch<M: Model>() -> Value {
 }
 
 /// `DELETE`.
-pub(super) fn delete<M: Model>() -> Value {
+pub(super) fn delete<M: Model>(writers: Writers) -> Value {
     let one = M::SINGULAR;
-    let problems = [
+    let mut problems = security::problems(writers).to_vec();
+    problems.extend([
         Problem::InvalidId,
-        Problem::Unauthorized,
         Problem::NotFound,
         Problem::PreconditionFailed,
-    ];
+    ]);
     let mut responses = responses_of(&problems, None);
     responses["204"] = response("It is deleted.", &[]);
     json!({
@@ -123,15 +131,15 @@ pub(super) fn delete<M: Model>() -> Value {
         "description": "Its id is never given again.",
         "operationId": operation_id(&["delete", one]),
         "tags": [M::COLLECTION],
-        "security": [{"token": []}],
+        "security": security::requirements(writers),
         "parameters": [if_match(), if_none_match("412")],
         "responses": responses
     })
 }
 
 /// What `PUT` and `PATCH` have in common.
-fn edit<M: Model>(accepts: &Accepts, schema: &str) -> Value {
-    let mut problems = BODY_PROBLEMS.to_vec();
+fn edit<M: Model>(writers: Writers, accepts: &Accepts, schema: &str) -> Value {
+    let mut problems = [&BODY_PROBLEMS[..], security::problems(writers)].concat();
     problems.extend([
         Problem::InvalidId,
         Problem::NotFound,
@@ -144,7 +152,7 @@ fn edit<M: Model>(accepts: &Accepts, schema: &str) -> Value {
     responses["200"] = record::<M>(&format!("The {} as it is now.", M::SINGULAR), &["ETag"]);
     json!({
         "tags": [M::COLLECTION],
-        "security": [{"token": []}],
+        "security": security::requirements(writers),
         "parameters": [if_match(), if_none_match("412")],
         "requestBody": request_body::<M>(accepts, schema),
         "responses": responses

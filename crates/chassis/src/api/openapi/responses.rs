@@ -70,6 +70,12 @@ fn of_problems(problems: &[Problem]) -> Value {
         {"type": "object", "properties": {"type": {"enum": types}}}
     ]});
     response["content"] = json!({"application/problem+json": {"schema": schema}});
+    if problems.contains(&Problem::Forbidden) {
+        response["headers"]["WWW-Authenticate"] = json!({
+            "description": "`error=\"insufficient_scope\"` and the scope, where the token lacks it (RFC 6750).",
+            "schema": {"type": "string"}
+        });
+    }
     response
 }
 
@@ -79,7 +85,7 @@ fn header(problem: Problem) -> Option<&'static str> {
         Problem::Unauthorized => Some("WWW-Authenticate"),
         Problem::MethodNotAllowed => Some("Allow"),
         Problem::UnsupportedMediaType => Some("Accept-Encoding"),
-        Problem::Unavailable => Some("Retry-After"),
+        Problem::TooManyRequests | Problem::Unavailable => Some("Retry-After"),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use common::Problem;
 use serde_json::Value;
 
-use crate::fixture::{Api, all};
+use crate::fixture::{Api, Writes, all, all_in};
 
 fn document(api: &Api) -> Value {
     api.get(&format!("{}/openapi.json", api.collection()))
@@ -133,6 +133,56 @@ fn the_records_are_as_documented() {
                 api.records[0].get(name.as_str().unwrap()).is_some(),
                 "{name}"
             );
+        }
+    }
+}
+
+/// The schemes of the operations that write, and those that are declared.
+fn schemes(api: &Api) -> (BTreeSet<String>, BTreeSet<String>) {
+    let document = document(api);
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect();
+    let declared = names(&document["components"]["securitySchemes"]);
+    let asked = &document["paths"][api.collection()]["post"]["security"];
+    let asked = asked
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|one| -> BTreeSet<_> { names(one) });
+    (asked.collect(), declared)
+}
+
+#[test]
+fn the_document_names_who_writes_as_the_service_is_configured() {
+    for (writes, expected) in [
+        (Writes::Taken, &["serviceKey"][..]),
+        (Writes::ByUsers, &["serviceKey", "userToken"]),
+    ] {
+        for api in all_in(writes) {
+            let expected: BTreeSet<_> = expected.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(schemes(&api), (expected.clone(), expected));
+            let components = &document(&api)["components"];
+            let by_users = writes == Writes::ByUsers;
+            let responses = components["responses"].as_object().unwrap();
+            for name in ["forbidden", "too-many-requests"] {
+                assert_eq!(responses.contains_key(name), by_users, "{name}");
+            }
+            // Users may leave out who they are.
+            let owner = match api.name {
+                "threads" => "createdBy",
+                "posts" => "user",
+                _ => continue,
+            };
+            let one = api.name.trim_end_matches('s');
+            let required = |kind: &str| {
+                let required = &components["schemas"][format!("{one}-{kind}")]["required"];
+                required
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|name| name == owner)
+            };
+            assert_eq!(required("to-create"), !by_users);
+            assert!(!required("to-write"));
         }
     }
 }

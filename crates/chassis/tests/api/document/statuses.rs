@@ -12,8 +12,9 @@ use axum::body::{Body, Bytes};
 use common::{Model, Post, Thread, User};
 use http_body::Frame;
 use serde_json::{Value, json};
+use testkit::issuer;
 
-use crate::fixture::{Api, TOKEN, Writes, all_in};
+use crate::fixture::{Api, TOKEN, Writes, all_in, user_key};
 
 /// A body that never comes.
 struct Never;
@@ -144,6 +145,30 @@ fn ask_for_writes(asking: &Asking) {
     asking.ask("DELETE", "/3", &[], none(), 204);
 }
 
+/// Writes of a user without the scope, and of one who writes too often.
+fn ask_as_users(asking: &Asking) {
+    let key = user_key();
+    let without = format!("Bearer {}", key.token(&issuer::claims(3)));
+    let mut claims = issuer::claims(4);
+    claims["scope"] = "forum:write".into();
+    let with = format!("Bearer {}", key.token(&claims));
+    let send = |method: &str, suffix: &str, token: &str, status: u16| {
+        let target = format!("{}{suffix}", asking.api.collection());
+        let headers = [("authorization", token)];
+        asking.keep(method, suffix, status, &target, &headers, Body::empty());
+    };
+    send("POST", "", &with, 415);
+    for (method, suffix) in [
+        ("POST", ""),
+        ("PUT", "/1"),
+        ("PATCH", "/1"),
+        ("DELETE", "/1"),
+    ] {
+        send(method, suffix, &without, 403);
+        send(method, suffix, &with, 429);
+    }
+}
+
 /// Writes that would make a full collection larger.
 fn ask_while_full(name: &str, met: &mut BTreeSet<(String, String, u16)>) {
     let api = all_in(Writes::Full)
@@ -182,7 +207,7 @@ fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, write
         ("DELETE", "/1"),
     ];
     for (method, suffix) in asked {
-        if writes == Writes::Taken || method == "GET" {
+        if writes != Writes::Refused || method == "GET" {
             asking.ask(method, suffix, &[], Body::empty(), 503);
         }
     }
@@ -191,18 +216,21 @@ fn ask_while_starting<M: Model>(met: &mut BTreeSet<(String, String, u16)>, write
 
 #[test]
 fn every_status_that_the_document_lists_is_met() {
-    for writes in [Writes::Refused, Writes::Taken] {
+    for writes in [Writes::Refused, Writes::Taken, Writes::ByUsers] {
         for api in all_in(writes) {
             let asking = Asking {
                 api: &api,
                 met: RefCell::default(),
             };
             ask_for_reads(&asking);
-            if writes == Writes::Taken {
+            if writes != Writes::Refused {
                 ask_for_writes(&asking);
             }
+            if writes == Writes::ByUsers {
+                ask_as_users(&asking);
+            }
             let mut met = asking.met.take();
-            if writes == Writes::Taken {
+            if writes != Writes::Refused {
                 ask_while_full(api.name, &mut met);
             }
             match api.name {
