@@ -16,7 +16,7 @@ use crate::readers::{Reader, learn};
 use crate::report::Report;
 use crate::small_disk::SmallDisk;
 use crate::support::cluster::Setup;
-use crate::system::{self, End, SERVICES, System};
+use crate::system::{End, SERVICES, System};
 use crate::writers::{Writer, member};
 use crate::{say, setting};
 
@@ -101,10 +101,10 @@ async fn no_fault_brings_a_wrong_answer_or_loses_a_write() {
     say(&format!("CHAOS_SECONDS={seconds} CHAOS_SEED={seed}"));
     let mut rng = Rng::with_seed(seed);
 
-    let setup = with_health_checks(system::setup().await, &["threads", "posts"]);
+    let setup = with_health_checks(Setup::with_services().await, &["threads", "posts"]);
     let setup = setup.parameter("users", "DesiredCount", "4");
     let many = System::start("many tasks", setup).await;
-    let setup = with_health_checks(system::setup().await.arg("--writable"), &["users"]);
+    let setup = with_health_checks(Setup::with_services().await.arg("--writable"), &["users"]);
     let disk = SmallDisk::mount(&setup.root.path().join("data/posts"));
     if disk.is_none() {
         say("the disk is never full: mounting a small one takes root");

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::readers::{Reader, learn};
 use crate::report::Report;
 use crate::sample::{Sample, sample};
+use crate::support::cluster::Setup;
 use crate::system::{SERVICES, System};
 use crate::writers::Writer;
-use crate::{say, setting, system};
+use crate::{say, setting};
 
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -32,8 +33,8 @@ const JOURNAL_BYTES_MAX: u64 = 3 * 1024 * 1024;
 #[tokio::test]
 async fn under_steady_load_nothing_grows() {
     let seconds = setting("SOAK_SECONDS", 60);
-    let many = System::start("many tasks", system::setup().await).await;
-    let setup = system::setup().await.arg("--writable");
+    let many = System::start("many tasks", Setup::with_services().await).await;
+    let setup = Setup::with_services().await.arg("--writable");
     let writable = System::start("writable", setup).await;
     let report = Arc::new(Report::default());
     let stop = CancellationToken::new();

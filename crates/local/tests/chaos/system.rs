@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use tokio::sync::{Mutex, watch};
 
 use crate::support::cluster::{Cluster, Setup};
-use crate::support::{all_gone, eventually, kill, programs, repository};
+use crate::support::{all_gone, eventually, kill};
 
 /// The services, in the order of the reports.
 pub const SERVICES: [&str; 3] = ["users", "threads", "posts"];
@@ -41,20 +41,6 @@ pub struct System {
     setup: Setup,
     cluster: Mutex<Cluster>,
     running: watch::Sender<Running>,
-}
-
-/// The directory and arguments that `local` is started with.
-pub async fn setup() -> Setup {
-    let programs = programs().await;
-    let mut setup = Setup::new();
-    for service in SERVICES {
-        let seed = repository().join("services").join(service).join("db.json");
-        setup = setup.db(service, &fs::read_to_string(seed).unwrap());
-        let program = setup.root.path().join("bin").join(service);
-        fs::remove_file(&program).unwrap();
-        std::os::unix::fs::symlink(programs.join(service), program).unwrap();
-    }
-    setup
 }
 
 async fn launch(setup: &Setup) -> Cluster {

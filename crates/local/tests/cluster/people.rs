@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use jsonwebtoken::dangerous::insecure_decode;
-use serde_json::Value;
+use serde_json::{Value, json};
+use testkit::{Connection, Request, Response};
 
 use crate::support::cluster::{Cluster, Setup};
 use crate::support::text;
@@ -78,4 +79,82 @@ async fn a_cluster_that_only_reads_signs_no_token() {
         assert!(error.contains(fault), "{error}");
     }
     assert_eq!(fs::metadata(&cluster.socket).unwrap().mode() & 0o777, 0o600);
+}
+
+/// Sends a request with this token through the load balancer.
+fn send(cluster: &Cluster, token: &str, method: &str, path: &str, body: &Value) -> Response {
+    let request = Request::new(method, path)
+        .header("Authorization", format!("Bearer {token}"))
+        .body("application/json", body.to_string());
+    let mut connection = Connection::open(cluster.addr).unwrap();
+    connection.ask(&request)
+}
+
+async fn token(cluster: &Cluster, args: &[&str]) -> String {
+    let output = cluster.ask(&[&["token"], args].concat()).await;
+    text(&output.stdout).trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn people_write_as_themselves_and_edit_only_what_is_theirs() {
+    let setup = Setup::with_services().await.arg("--writable");
+    let cluster = setup.start().await;
+    let users = [1, 2, 3];
+    let mut tokens = Vec::new();
+    for user in users {
+        tokens.push(token(&cluster, &["--user", &user.to_string()]).await);
+    }
+    let moderator = token(&cluster, &["--user", "4", "--moderator"]).await;
+
+    let mut paths = Vec::new();
+    for (user, token) in users.iter().zip(&tokens) {
+        let new = json!({"title": format!("A thread of user {user}")});
+        let thread = send(&cluster, token, "POST", "/api/threads", &new);
+        assert_eq!(
+            (thread.status, &thread.json()["createdBy"]),
+            (201, &json!(user))
+        );
+        let new = json!({"thread": thread.json()["id"], "text": "Its first post"});
+        let post = send(&cluster, token, "POST", "/api/posts", &new);
+        assert_eq!((post.status, &post.json()["user"]), (201, &json!(user)));
+        let (thread, post) = (thread.header("location"), post.header("location"));
+        paths.push([
+            thread.to_owned(),
+            post.to_owned(),
+            format!("/api/users/{user}"),
+        ]);
+    }
+    // A new task knows the key, too.
+    assert!(cluster.ask(&["restart", "posts"]).await.status.success());
+    let change = |path: &str| match path.split('/').nth(2) {
+        Some("users") => json!({"bio": "Changed"}),
+        Some("threads") => json!({"title": "Changed"}),
+        _ => json!({"text": "Changed"}),
+    };
+    for (owner, paths) in paths.iter().enumerate() {
+        for path in paths {
+            for (writer, token) in tokens.iter().enumerate() {
+                let status = if writer == owner { 200 } else { 403 };
+                let changed = send(&cluster, token, "PATCH", path, &change(path));
+                assert_eq!(changed.status, status, "user {} and {path}", users[writer]);
+            }
+            let changed = send(&cluster, &moderator, "PATCH", path, &change(path));
+            assert_eq!(changed.status, 200, "the moderator and {path}");
+        }
+        let [thread, post, user] = paths;
+        let delete = |path| send(&cluster, &tokens[owner], "DELETE", path, &json!({})).status;
+        assert_eq!(
+            (delete(thread), delete(post), delete(user)),
+            (204, 204, 403)
+        );
+    }
+    let new = json!({"username": "new", "name": "New", "bio": ""});
+    assert_eq!(
+        send(&cluster, &tokens[0], "POST", "/api/users", &new).status,
+        403
+    );
+    assert_eq!(
+        send(&cluster, &moderator, "POST", "/api/users", &new).status,
+        201
+    );
 }

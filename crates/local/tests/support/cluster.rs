@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{SOON, eventually, kill};
+use super::{SOON, eventually, kill, programs, repository};
 
 /// The files and arguments that a cluster is started with.
 pub struct Setup {
@@ -57,6 +57,21 @@ impl Setup {
         }
         fs::create_dir(setup.root.path().join("bin")).unwrap();
         setup.programs("bin", env!("CARGO_BIN_EXE_local-stand-in"));
+        setup
+    }
+
+    /// The services themselves, with copies of their data, instead of stand-ins.
+    pub async fn with_services() -> Self {
+        let programs = programs().await;
+        let mut setup = Self::new();
+        let services: Vec<_> = setup.parameters.keys().cloned().collect();
+        for service in services {
+            let seed = repository().join("services").join(&service).join("db.json");
+            setup = setup.db(&service, &fs::read_to_string(seed).unwrap());
+            let program = setup.root.path().join("bin").join(&service);
+            fs::remove_file(&program).unwrap();
+            std::os::unix::fs::symlink(programs.join(&service), program).unwrap();
+        }
         setup
     }
 
