@@ -14,11 +14,8 @@ use crate::{
     },
     error::WriteError,
     json::{self, Object},
-    memory::{
-        index::posting::Posting,
-        state::{Record, State},
-    },
-    rules::{edit, owner},
+    memory::state::{Record, State},
+    rules::{edit, owner, unique},
     write::{Change, Operation, Precondition, Written},
 };
 
@@ -161,11 +158,9 @@ impl<'a, M: Model> Batch<'a, M> {
         }
         let model: M = read_back(json, record)?;
         let json = Bytes::copy_from_slice(json.as_bytes());
-        for (index, member, key) in model.unique_keys() {
-            let holder = self.holder(&(index, key));
-            if let Some(holder) = holder.filter(|holder| *holder != id) {
-                return Err(WriteError::Conflict { member, holder });
-            }
+        let conflict = unique::conflict(&model, id, |key| self.holder(key));
+        if let Some((member, holder)) = conflict {
+            return Err(WriteError::Conflict { member, holder });
         }
         let before = self
             .records
@@ -200,9 +195,10 @@ impl<'a, M: Model> Batch<'a, M> {
         })
     }
 
-    fn holder(&self, of: &(usize, Key)) -> Option<u64> {
-        let stored = || self.state.posting(of.0, &of.1).and_then(Posting::first_id);
-        self.holders.get(of).copied().unwrap_or_else(stored)
+    /// The record that has a unique key after the writes that are decided so far.
+    fn holder(&self, key: &(usize, Key)) -> Option<u64> {
+        let stored = || self.state.holder(key);
+        self.holders.get(key).copied().unwrap_or_else(stored)
     }
 
     /// Frees the unique keys of a record that is replaced or deleted.

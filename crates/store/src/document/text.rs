@@ -16,10 +16,8 @@ use crate::{
         walk::{Found, Piece, Walk},
     },
     json::JsonError,
-    memory::{
-        index::posting::Posting,
-        state::{Loader, State},
-    },
+    memory::state::{Loader, State},
+    rules::unique,
 };
 
 /// A `db.json` in memory.
@@ -206,18 +204,13 @@ fn with_id(id: u64, json: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Which member, and the other record's id.
 pub(crate) fn check_unique<M: Model>(state: &State<M>, id: u64, record: &M) -> Result<(), String> {
-    for (index, member, key) in record.unique_keys() {
-        let holders = state.posting(index, &key);
-        if let Some(holder) = holders.and_then(Posting::first_id)
-            && holder != id
-        {
-            return Err(format!(
-                "expected a {member} that {} {holder} does not have",
-                M::SINGULAR
-            ));
-        }
+    match unique::conflict(record, id, |key| state.holder(key)) {
+        None => Ok(()),
+        Some((member, holder)) => Err(format!(
+            "expected a {member} that {} {holder} does not have",
+            M::SINGULAR
+        )),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -67,6 +67,11 @@ impl<M: Model> State<M> {
         self.indexes[index].get(key)
     }
 
+    /// The record that has a unique key, by the number of the index and the key.
+    pub fn holder(&self, (index, key): &(usize, Key)) -> Option<u64> {
+        self.posting(*index, key).and_then(Posting::first_id)
+    }
+
     /// Inserts a record, or replaces the one with the same id.
     pub fn put(&mut self, id: u64, json: &[u8], record: &M) {
         self.apply([(id, Some((json, record)))]);

@@ -5,3 +5,4 @@ pub(crate) mod edit;
 pub(crate) mod merge;
 pub(crate) mod owner;
 pub(crate) mod times;
+pub(crate) mod unique;
