@@ -65,16 +65,17 @@ impl<'a, M: Model> Batch<'a, M> {
         Self { total_max, ..self }
     }
 
-    /// Decides one write. The decision holds only once the batch is durable. Whether the record
-    /// exists is decided first, then who may write it, then the precondition, then the words.
+    /// Decides one write. The decision holds only once the batch is durable. The checks come in
+    /// this order: the record exists, the author may write it, the precondition holds, the
+    /// members are valid.
     ///
     /// # Errors
     /// When the write is refused. The batch is then unchanged.
     pub fn decide(&mut self, author: Author, operation: Operation) -> Result<Written, WriteError> {
         match operation {
             Operation::Create(mut members) => {
-                owner::create::<M>(author, &members)?;
-                owner::fill::<M>(author, &mut members);
+                owner::may_create::<M>(author, &members)?;
+                owner::set_owner::<M>(author, &mut members);
                 let id = self.last_id + 1;
                 let record = edit::created::<M>(&members, id, self.now)?;
                 if id > Id::<M>::MAX {
@@ -84,22 +85,22 @@ impl<'a, M: Model> Batch<'a, M> {
             }
             Operation::Replace(id, mut members, precondition) => {
                 let (json, current) = self.current(id)?;
-                owner::edit::<M>(author, &current, Some(&members))?;
+                owner::may_edit::<M>(author, &current, Some(&members))?;
                 check(&precondition, &json)?;
-                owner::keep::<M>(&current, &mut members);
+                owner::keep_owner::<M>(&current, &mut members);
                 let record = edit::replaced::<M>(&current, &members, self.now)?;
                 self.put_changed(id, json, &current, &record)
             }
             Operation::Patch(id, patch, precondition) => {
                 let (json, current) = self.current(id)?;
-                owner::edit::<M>(author, &current, patch.as_object())?;
+                owner::may_edit::<M>(author, &current, patch.as_object())?;
                 check(&precondition, &json)?;
                 let record = edit::patched::<M>(&current, &patch, self.now)?;
                 self.put_changed(id, json, &current, &record)
             }
             Operation::Delete(id, precondition) => {
                 let (json, current) = self.current(id)?;
-                owner::delete::<M>(author, &current)?;
+                owner::may_delete::<M>(author, &current)?;
                 check(&precondition, &json)?;
                 self.release(&read_model(&json)?);
                 self.total = self.total.saturating_sub(json.len() as u64 + 1);

@@ -1,4 +1,4 @@
-//! Who may write which record: plain functions of who writes, the record and the words.
+//! Who may write which record: plain functions of who writes, the record and the members.
 
 use common::{Id, Model, Owner};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Whether this author may create a record of these members.
-pub(crate) fn create<M: Model>(author: Author, members: &Object) -> Result<(), NotAllowed> {
+pub(crate) fn may_create<M: Model>(author: Author, members: &Object) -> Result<(), NotAllowed> {
     match (author, M::OWNER) {
         (Author::Service | Author::Moderator(_), _) => Ok(()),
         (Author::User(_), Owner::Nobody | Owner::Itself) => Err(NotAllowed::Create),
@@ -17,12 +17,12 @@ pub(crate) fn create<M: Model>(author: Author, members: &Object) -> Result<(), N
     }
 }
 
-/// Whether this author may replace or patch the record. `words` are the members that the client
+/// Whether this author may replace or patch the record. `members` are those that the client
 /// sent.
-pub(crate) fn edit<M: Model>(
+pub(crate) fn may_edit<M: Model>(
     author: Author,
     record: &Object,
-    words: Option<&Object>,
+    members: Option<&Object>,
 ) -> Result<(), NotAllowed> {
     let Author::User(user) = author else {
         return Ok(());
@@ -30,23 +30,23 @@ pub(crate) fn edit<M: Model>(
     if owner_of::<M>(record) != Some(user) {
         return Err(NotAllowed::NotOwner);
     }
-    match (M::OWNER, words) {
-        (Owner::Member(member), Some(words)) => names_only(words, member, user),
+    match (M::OWNER, members) {
+        (Owner::Member(member), Some(members)) => names_only(members, member, user),
         _ => Ok(()),
     }
 }
 
 /// Whether this author may delete the record.
-pub(crate) fn delete<M: Model>(author: Author, record: &Object) -> Result<(), NotAllowed> {
-    edit::<M>(author, record, None)?;
+pub(crate) fn may_delete<M: Model>(author: Author, record: &Object) -> Result<(), NotAllowed> {
+    may_edit::<M>(author, record, None)?;
     match (author, M::OWNER) {
         (Author::User(_), Owner::Itself) => Err(NotAllowed::Delete),
         _ => Ok(()),
     }
 }
 
-/// Names the owner of a new record where the client has not: the user who creates it.
-pub(crate) fn fill<M: Model>(author: Author, members: &mut Object) {
+/// Sets the owner of a new record, the user who creates it, where the client names none.
+pub(crate) fn set_owner<M: Model>(author: Author, members: &mut Object) {
     if let (Author::User(user) | Author::Moderator(user), Owner::Member(member)) =
         (author, M::OWNER)
         && !members.contains_key(member)
@@ -56,7 +56,7 @@ pub(crate) fn fill<M: Model>(author: Author, members: &mut Object) {
 }
 
 /// Keeps the owner of a record that is replaced where the client names none.
-pub(crate) fn keep<M: Model>(record: &Object, members: &mut Object) {
+pub(crate) fn keep_owner<M: Model>(record: &Object, members: &mut Object) {
     if let Owner::Member(member) = M::OWNER
         && let Some(owner) = record.get(member)
         && !members.contains_key(member)
@@ -65,9 +65,9 @@ pub(crate) fn keep<M: Model>(record: &Object, members: &mut Object) {
     }
 }
 
-/// Refuses words that name another owner than this user.
-fn names_only(words: &Object, member: &'static str, user: u64) -> Result<(), NotAllowed> {
-    match words.get(member) {
+/// Refuses members that name another owner than this user.
+fn names_only(members: &Object, member: &'static str, user: u64) -> Result<(), NotAllowed> {
+    match members.get(member) {
         Some(named) if named.as_u64() != Some(user) => Err(NotAllowed::OtherOwner { member, user }),
         _ => Ok(()),
     }
@@ -109,43 +109,43 @@ mod tests {
         ] {
             let members = object(members);
             let expected = expected.map_err(|member| NotAllowed::OtherOwner { member, user: 3 });
-            assert_eq!(create::<Thread>(ME, &members), expected, "{members:?}");
+            assert_eq!(may_create::<Thread>(ME, &members), expected, "{members:?}");
             for author in OTHERS {
-                assert_eq!(create::<Thread>(author, &members), Ok(()));
-                assert_eq!(create::<User>(author, &members), Ok(()));
+                assert_eq!(may_create::<Thread>(author, &members), Ok(()));
+                assert_eq!(may_create::<User>(author, &members), Ok(()));
             }
-            assert_eq!(create::<User>(ME, &members), Err(NotAllowed::Create));
+            assert_eq!(may_create::<User>(ME, &members), Err(NotAllowed::Create));
         }
     }
 
     #[test]
     fn a_user_edits_what_they_own_and_gives_it_to_nobody() {
-        let words = |value| Some(object(value));
+        let members = |value| Some(object(value));
         let other = NotAllowed::OtherOwner {
             member: "user",
             user: 3,
         };
-        for (owner, words, expected) in [
-            (3, words(json!({"text": "T"})), Ok(())),
-            (3, words(json!({"user": 3})), Ok(())),
-            (3, words(json!({"user": 4})), Err(other)),
-            (3, words(json!({"user": null})), Err(other)),
+        for (owner, members, expected) in [
+            (3, members(json!({"text": "T"})), Ok(())),
+            (3, members(json!({"user": 3})), Ok(())),
+            (3, members(json!({"user": 4})), Err(other)),
+            (3, members(json!({"user": null})), Err(other)),
             (3, None, Ok(())),
-            (4, words(json!({"text": "T"})), Err(NotAllowed::NotOwner)),
-            (4, words(json!({"user": 3})), Err(NotAllowed::NotOwner)),
+            (4, members(json!({"text": "T"})), Err(NotAllowed::NotOwner)),
+            (4, members(json!({"user": 3})), Err(NotAllowed::NotOwner)),
             (4, None, Err(NotAllowed::NotOwner)),
         ] {
             let post = object(json!({"id": 9, "thread": 3, "text": "t", "user": owner}));
-            assert_eq!(edit::<Post>(ME, &post, words.as_ref()), expected);
+            assert_eq!(may_edit::<Post>(ME, &post, members.as_ref()), expected);
             let deleted = if owner == 3 {
                 Ok(())
             } else {
                 Err(NotAllowed::NotOwner)
             };
-            assert_eq!(delete::<Post>(ME, &post), deleted);
+            assert_eq!(may_delete::<Post>(ME, &post), deleted);
             for author in OTHERS {
-                assert_eq!(edit::<Post>(author, &post, words.as_ref()), Ok(()));
-                assert_eq!(delete::<Post>(author, &post), Ok(()));
+                assert_eq!(may_edit::<Post>(author, &post, members.as_ref()), Ok(()));
+                assert_eq!(may_delete::<Post>(author, &post), Ok(()));
             }
         }
     }
@@ -158,10 +158,10 @@ mod tests {
         ] {
             let user = object(json!({"id": id, "username": "finn"}));
             assert_eq!(
-                edit::<User>(ME, &user, Some(&object(json!({"id": 3})))),
+                may_edit::<User>(ME, &user, Some(&object(json!({"id": 3})))),
                 edits
             );
-            assert_eq!(delete::<User>(ME, &user), deletes);
+            assert_eq!(may_delete::<User>(ME, &user), deletes);
         }
     }
 
@@ -176,16 +176,16 @@ mod tests {
             (Author::Service, json!({"title": "T"}), json!(null)),
         ] {
             let mut members = object(members);
-            fill::<Thread>(author, &mut members);
+            set_owner::<Thread>(author, &mut members);
             let found = members.get("createdBy").unwrap_or(&Value::Null);
             assert_eq!(*found, owner, "{author:?}");
         }
         let mut user = object(json!({"username": "finn"}));
-        fill::<User>(ME, &mut user);
+        set_owner::<User>(ME, &mut user);
         assert_eq!(user.len(), 1);
         for (members, owner) in [(json!({"title": "U"}), 5), (json!({"createdBy": 6}), 6)] {
             let mut members = object(members);
-            keep::<Thread>(&object(named.clone()), &mut members);
+            keep_owner::<Thread>(&object(named.clone()), &mut members);
             assert_eq!(members["createdBy"], owner);
         }
     }
