@@ -130,4 +130,13 @@ impl MemberError {
             detail: detail.into(),
         }
     }
+
+    /// The error of the whole body.
+    #[must_use]
+    pub fn whole(detail: impl Into<String>) -> Self {
+        Self {
+            pointer: String::new(),
+            detail: detail.into(),
+        }
+    }
 }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use common::{Id, Key, MemberError, Model, Timestamp};
-use serde_json::{Value, value::to_raw_value};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 use crate::{
     author::Author,
-    document::{
-        record::{self, RECORD_BYTES_MAX},
-        same,
-    },
+    document::{record, same},
     error::WriteError,
     json::{self, Object},
     memory::state::{Record, State},
@@ -152,11 +152,7 @@ impl<'a, M: Model> Batch<'a, M> {
     fn put(&mut self, id: u64, record: &Object) -> Result<Written, WriteError> {
         let journalled = to_raw_value(record).map_err(|error| unreadable(&error))?;
         let json = journalled.get();
-        if json.len() > RECORD_BYTES_MAX {
-            let detail = format!("expected a record of at most {RECORD_BYTES_MAX} bytes");
-            let pointer = String::new();
-            return Err(vec![MemberError { pointer, detail }].into());
-        }
+        record::check_size(json.as_bytes()).map_err(|detail| vec![MemberError::whole(detail)])?;
         let model: M = read_back(json, record)?;
         let json = Bytes::copy_from_slice(json.as_bytes());
         let conflict = unique::conflict(&model, id, |key| self.holder(key));
@@ -182,18 +178,23 @@ impl<'a, M: Model> Batch<'a, M> {
             self.release(&read_model(&before)?);
         }
         self.total = total;
+        self.add_put(id, json.clone(), model, journalled);
+        Ok(Written {
+            id,
+            record: Some(Record::new(json)),
+        })
+    }
+
+    /// Adds a record that has passed all checks.
+    fn add_put(&mut self, id: u64, json: Bytes, model: M, journalled: Box<RawValue>) {
         for (index, _, key) in model.unique_keys() {
             self.holders.insert((index, key), Some(id));
         }
         self.last_id = self.last_id.max(id);
         self.records.insert(id, Some(json.clone()));
         self.bytes += json.len();
-        self.changes.push((id, Some((json.clone(), model))));
+        self.changes.push((id, Some((json, model))));
         self.journalled.push(Change::Put(journalled));
-        Ok(Written {
-            id,
-            record: Some(Record::new(json)),
-        })
     }
 
     /// The record that has a unique key after the writes that are decided so far.

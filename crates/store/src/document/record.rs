@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The largest size of a record in bytes, without white space.
-pub(crate) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why a text is not a record.
 #[derive(Debug)]

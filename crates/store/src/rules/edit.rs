@@ -67,11 +67,8 @@ pub(crate) fn replaced<M: Model>(current: &Object, members: &Object, now: Timest
 /// As [`replaced`], and a patch that is not an object.
 pub(crate) fn patched<M: Model>(current: &Object, patch: &Value, now: Timestamp) -> Edited {
     let Value::Object(patch) = patch else {
-        let detail = "expected an object with the members to change".to_owned();
-        return Err(vec![MemberError {
-            pointer: String::new(),
-            detail,
-        }]);
+        let detail = "expected an object with the members to change";
+        return Err(vec![MemberError::whole(detail)]);
     };
     let mut errors = Vec::new();
     let mut members = current.clone();
