@@ -14,7 +14,7 @@ use crate::{
     document::{record, same},
     error::WriteError,
     json::{self, Object},
-    memory::state::{Record, State},
+    memory::state::{Record, State, StateChange},
     rules::{edit, owner, unique},
     write::{Change, Operation, Precondition, Written},
 };
@@ -29,7 +29,8 @@ pub(crate) struct Batch<'a, M> {
     /// The id of the record that has a unique key after the batch, by index and key;
     /// `None` for a key that the batch frees.
     holders: HashMap<(usize, Key), Option<u64>>,
-    changes: Changes<M>,
+    /// In the order in which they were decided.
+    changes: Vec<StateChange<M>>,
     journalled: Vec<Change>,
     /// Bytes of the records in `changes`.
     bytes: usize,
@@ -38,10 +39,6 @@ pub(crate) struct Batch<'a, M> {
     /// The largest size in bytes that the list may have.
     total_max: u64,
 }
-
-/// Changes in the order in which they were decided: the id, and the record with its JSON;
-/// `None` for a deletion.
-pub(crate) type Changes<M> = Vec<(u64, Option<(Bytes, M)>)>;
 
 impl<'a, M: Model> Batch<'a, M> {
     pub fn new(state: &'a State<M>, now: Timestamp) -> Self {
@@ -105,7 +102,7 @@ impl<'a, M: Model> Batch<'a, M> {
                 self.release(&read_model(&json)?);
                 self.total = self.total.saturating_sub(json.len() as u64 + 1);
                 self.records.insert(id, None);
-                self.changes.push((id, None));
+                self.changes.push(StateChange { id, record: None });
                 self.journalled.push(Change::Delete(id));
                 Ok(Written { id, record: None })
             }
@@ -118,7 +115,7 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     /// The changes of the batch, for the state and for the journal.
-    pub fn into_changes(self) -> (Changes<M>, Vec<Change>) {
+    pub fn into_changes(self) -> (Vec<StateChange<M>>, Vec<Change>) {
         (self.changes, self.journalled)
     }
 
@@ -193,7 +190,8 @@ impl<'a, M: Model> Batch<'a, M> {
         self.last_id = self.last_id.max(id);
         self.records.insert(id, Some(json.clone()));
         self.bytes += json.len();
-        self.changes.push((id, Some((json, model))));
+        let record = Some((json, model));
+        self.changes.push(StateChange { id, record });
         self.journalled.push(Change::Put(journalled));
     }
 

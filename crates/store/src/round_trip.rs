@@ -60,12 +60,7 @@ impl<M: Model> Files<M> {
             return decided;
         }
         self.append(journalled);
-        self.document
-            .state
-            .apply(changes.iter().map(|(id, record)| {
-                let record = record.as_ref();
-                (*id, record.map(|(json, record)| (&json[..], record)))
-            }));
+        self.document.state.apply(&changes);
         self.check();
         decided
     }

@@ -179,7 +179,7 @@ impl<M: Model> Records<M> {
             let record: M =
                 serde_json::from_slice(&json).expect("what is added was read as a record");
             check_unique(&state, id, &record).map_err(|expected| position.fault(expected))?;
-            state.put(id, &json, &record);
+            state.put(id, json.into(), record);
         }
         if let Some(last_id) = other_members.last_ids.get(M::COLLECTION) {
             state.last_id = last_id.as_u64().unwrap_or(0).max(state.last_id);

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     author::Author,
-    batch::{Batch, Changes},
+    batch::Batch,
     bound,
     error::{CloseError, OpenError, WriteError},
     journal::{
@@ -33,6 +33,7 @@ use crate::{
         },
         shared::{Folding, Shared},
     },
+    memory::state::StateChange,
     write::Operation,
 };
 
@@ -277,14 +278,11 @@ impl<M: Model> Writer<M> {
     }
 
     /// Shows readers the changes, which are durable now.
-    fn publish(&self, changes: &Changes<M>) {
+    fn publish(&self, changes: &[StateChange<M>]) {
         self.shared.writes.fetch_add(changes.len() as u64, Relaxed);
         self.shared.syncs.fetch_add(1, Relaxed);
         let mut state = self.shared.state_mut();
-        state.apply(changes.iter().map(|(id, record)| {
-            let record = record.as_ref();
-            (*id, record.map(|(json, record)| (&json[..], record)))
-        }));
+        state.apply(changes);
         state.pins.set_collection_bytes(state.summary.array_bytes());
         let pins = Arc::clone(&state.pins);
         drop(state);

@@ -31,6 +31,13 @@ impl Record {
     }
 }
 
+/// What the record with an id becomes.
+pub(crate) struct StateChange<M> {
+    pub id: u64,
+    /// The record's JSON and what was read from it; `None` when the record is removed.
+    pub record: Option<(Bytes, M)>,
+}
+
 /// The records of a collection and the indexes over them.
 pub(crate) struct State<M> {
     /// Shared with the lists that are being sent. A write copies them only while there are
@@ -73,32 +80,30 @@ impl<M: Model> State<M> {
     }
 
     /// Inserts a record, or replaces the one with the same id.
-    pub fn put(&mut self, id: u64, json: &[u8], record: &M) {
-        self.apply([(id, Some((json, record)))]);
+    pub fn put(&mut self, id: u64, json: Bytes, record: M) {
+        let record = Some((json, record));
+        self.apply(&[StateChange { id, record }]);
     }
 
     /// Removes a record. Its id is never given again.
     pub fn remove(&mut self, id: u64) {
-        self.apply([(id, None)]);
+        self.apply(&[StateChange { id, record: None }]);
     }
 
-    /// Applies changes in their order: what the record with an id becomes, or `None` to remove
-    /// it. Each page is rebuilt once, however many of its records change.
-    pub fn apply<'a>(
-        &mut self,
-        changes: impl IntoIterator<Item = (u64, Option<(&'a [u8], &'a M)>)>,
-    ) {
+    /// Applies changes in their order. Each page is rebuilt once, however many of its records
+    /// change.
+    pub fn apply(&mut self, changes: &[StateChange<M>]) {
         let mut last = BTreeMap::new();
-        for (id, record) in changes {
+        for StateChange { id, record } in changes {
             if record.is_some() {
-                self.last_id = self.last_id.max(id);
+                self.last_id = self.last_id.max(*id);
             }
-            last.insert(id, record);
+            last.insert(*id, record.as_ref());
         }
         let mut edits = Vec::with_capacity(last.len());
         let mut inserted = Vec::with_capacity(last.len() * self.indexes.len());
         for (id, record) in last {
-            let edit = self.edit(id, record.map(|(json, _)| json));
+            let edit = self.edit(id, record.map(|(json, _)| &json[..]));
             self.summary.remove(edit.before);
             self.summary.add(edit.after);
             let model = record.map(|(_, model)| model);

@@ -211,7 +211,7 @@ pub(crate) fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Res
             };
             check_unique(&document.state, id.get(), &record)
                 .map_err(|expected| format!("{} {id}: {expected}", M::SINGULAR))?;
-            document.state.put(id.get(), &compact, &record);
+            document.state.put(id.get(), compact.into(), record);
         }
     }
     Ok(())

@@ -202,7 +202,8 @@ fn a_list_stays_as_it_was_when_it_began() {
     let mut state = posts(300);
     let list = made(&state, &Query::default());
     let json = br#"{"id":5,"thread":1,"text":"new","user":1}"#;
-    state.put(5, json, &serde_json::from_slice(json).unwrap());
+    let post = serde_json::from_slice(json).unwrap();
+    state.put(5, json.as_slice().into(), post);
     assert_eq!(ids(list).len(), 300);
     assert_eq!(ids(made(&state, &Query::default())).len(), 301);
 }

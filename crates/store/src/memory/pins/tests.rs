@@ -33,7 +33,8 @@ fn posts(bytes_max: usize) -> State<Post> {
 fn put(state: &mut State<Post>, ids: Range<u64>, round: u64) {
     for id in ids {
         let json = post(id, round);
-        state.put(id, json.as_bytes(), &serde_json::from_str(&json).unwrap());
+        let post = serde_json::from_str(&json).unwrap();
+        state.put(id, json.into(), post);
     }
 }
 

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
-use crate::{document::text::Document, query::Filter};
+use crate::{document::text::Document, memory::state::StateChange, query::Filter};
 
 /// A post of the model: its thread, its user and its JSON.
 type Plain = (u64, u64, Vec<u8>);
@@ -134,21 +134,19 @@ fn change(state: &mut State<Post>, posts: &mut BTreeMap<u64, Plain>, rng: &mut R
         };
         if rng.u8(..4) == 0 && posts.contains_key(&id) {
             posts.remove(&id);
-            batch.push((id, None));
+            batch.push(StateChange { id, record: None });
         } else {
             let post = post(id, rng);
             let json = Bytes::from(post.2.clone());
             let record: Post = serde_json::from_slice(&json).unwrap();
             posts.insert(id, post);
-            batch.push((id, Some((json, record))));
+            let record = Some((json, record));
+            batch.push(StateChange { id, record });
         }
     }
-    let highest = batch.iter().filter(|(_, post)| post.is_some());
-    let highest = highest.map(|(id, _)| *id).chain([state.last_id]).max();
-    state.apply(batch.iter().map(|(id, post)| {
-        let post = post.as_ref();
-        (*id, post.map(|(json, record)| (&json[..], record)))
-    }));
+    let highest = batch.iter().filter(|change| change.record.is_some());
+    let highest = highest.map(|change| change.id).chain([state.last_id]).max();
+    state.apply(&batch);
     assert_eq!(Some(state.last_id), highest);
 }
 
