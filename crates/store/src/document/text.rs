@@ -13,7 +13,7 @@ use crate::{
         position::Position,
         record,
         source::{Source, Unread},
-        walk::{Found, Piece, Walk},
+        walk::{ParsedRecord, Piece, Walk},
     },
     json::JsonError,
     memory::state::{Loader, State},
@@ -114,20 +114,20 @@ impl<M: Model> Records<M> {
     /// The first record that contradicts a record before it.
     fn add(&mut self, piece: &Piece<M>) -> Result<(), JsonError> {
         // Counted from one late record to the next: all records may be late.
-        let (mut position, mut counted) = (piece.start, 0);
-        for Found {
+        let (mut last, mut counted) = (piece.start, 0);
+        for ParsedRecord {
             record,
             at,
             compact,
         } in &piece.records
         {
-            let mut position = || {
-                position = position.behind(&piece.text[counted..*at]);
+            let mut locate = || {
+                last = last.behind(&piece.text[counted..*at]);
                 counted = *at;
-                position
+                last
             };
-            self.add_record(record, &piece.compact[compact.clone()], &mut position)
-                .map_err(|expected| position().fault(expected))?;
+            self.add_record(record, &piece.compact[compact.clone()], &mut locate)
+                .map_err(|expected| locate().fault(expected))?;
         }
         Ok(())
     }

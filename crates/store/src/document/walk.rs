@@ -31,11 +31,11 @@ pub(crate) struct Piece<M> {
     pub start: Position,
     /// The texts of the records without white space, without anything between them.
     pub compact: Vec<u8>,
-    pub records: Vec<Found<M>>,
+    pub records: Vec<ParsedRecord<M>>,
 }
 
 /// A record, and where it is in its piece.
-pub(crate) struct Found<M> {
+pub(crate) struct ParsedRecord<M> {
     pub record: M,
     /// Where it begins in the text.
     pub at: usize,
@@ -189,7 +189,7 @@ impl<M: Model, R: Read> Walk<M, R> {
         if self.peek()? != Some(b'"') {
             return Err(self.fault("key must be a string"));
         }
-        let name = self.value(first::<String>)?;
+        let name = self.value(parse_first::<String>)?;
         let colon = self.peek()?;
         if self.names.contains(&name) {
             let end = self.source.position(self.at).last_read();
@@ -213,7 +213,7 @@ impl<M: Model, R: Read> Walk<M, R> {
                 Err(self.wrong_type(&format!("an array of {}", M::COLLECTION)))
             }
             Some(_) if name == LAST_IDS => {
-                let LastIds(last_ids) = self.value(first)?;
+                let LastIds(last_ids) = self.value(parse_first)?;
                 self.other_members.last_ids = last_ids;
                 Ok(())
             }
@@ -235,7 +235,7 @@ impl<M: Model, R: Read> Walk<M, R> {
                 Ok(Next::Record(record, range)) => {
                     self.at = range.end;
                     self.first = false;
-                    piece.records.push(Found {
+                    piece.records.push(ParsedRecord {
                         record,
                         at: range.start,
                         compact: compact_start..piece.compact.len(),
@@ -385,7 +385,7 @@ fn skip_space(text: &str, at: usize) -> Option<usize> {
 }
 
 /// The object, array or string at the beginning of a text, and its length in bytes.
-fn first<T: DeserializeOwned>(text: &str) -> serde_json::Result<(T, usize)> {
+fn parse_first<T: DeserializeOwned>(text: &str) -> serde_json::Result<(T, usize)> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     let value = values.next().unwrap_or_else(|| serde_json::from_str(""))?;
     Ok((value, values.byte_offset()))
