@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     json::Object,
-    rules::{merge::merge_members, times},
+    rules::{
+        merge::merge_members,
+        times::{self, TIMES},
+    },
 };
 
 /// The largest number of levels of nesting in a record. `serde_json` reads at most 128.
@@ -15,9 +18,6 @@ pub(crate) const DEPTH_MAX: usize = 100;
 
 /// Members that only the server sets.
 pub(crate) const SET_BY_SERVER: [&str; 3] = ["id", "createdAt", "updatedAt"];
-
-/// The times of a record.
-const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
 
 type Edited = Result<Object, Vec<MemberError>>;
 

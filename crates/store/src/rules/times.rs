@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::json::Object;
 
+/// The members of a record that hold times.
+pub(crate) const TIMES: [&str; 2] = ["createdAt", "updatedAt"];
+
 /// Whether two values are equal. Times are equal if they are the same instant, even if they
 /// are spelled differently.
 pub(crate) fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
@@ -24,8 +27,7 @@ pub(crate) fn is_earlier(given: &Value, current: &Object) -> bool {
 /// The `updatedAt` of the next version of a record: now. If the clock has been put back, it
 /// is the time of the current version.
 pub(crate) fn updated_at(current: &Object, now: Timestamp) -> Value {
-    let times = ["createdAt", "updatedAt"].map(|name| current.get(name));
-    let times = times.into_iter().flatten();
+    let times = TIMES.iter().filter_map(|name| current.get(*name));
     let latest = times
         .filter_map(|time| instant(time).map(|instant| (instant, time)))
         .max_by_key(|(instant, _)| *instant);
