@@ -254,7 +254,7 @@ impl<M: Model> Store<M> {
     ///
     /// # Errors
     /// When the collection cannot be read now.
-    pub async fn length(&self, id: Id<M>) -> Result<usize, ReadError> {
+    pub async fn record_bytes(&self, id: Id<M>) -> Result<usize, ReadError> {
         let json = self.shared.state().get(id.get());
         Ok(json.map_or(0, |json| json.len()))
     }

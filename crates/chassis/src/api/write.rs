@@ -79,7 +79,7 @@ async fn edit<M: Model>(
     edit: impl AsyncFnOnce(&Store<M>, Precondition) -> Result<Record, WriteError>,
 ) -> Answer {
     let store = app.store()?;
-    let room = app.room_for_answer(store.length(id).await?).await;
+    let room = app.room_for_answer(store.record_bytes(id).await?).await;
     let edited = edit(store, conditional::precondition(&head.headers)).await;
     let mut record = edited.map_err(|error| refused(app, error, Some(id)))?;
     if let Some(room) = room {
