@@ -3,7 +3,7 @@
 /// On whose behalf a record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
-    /// On no user's. Writes every record, and names the owner of a new one.
+    /// The service's own token. Writes every record, and names the owner of a new one.
     Service,
     /// The user with this id, who writes what they own.
     User(u64),

@@ -100,7 +100,8 @@ pub struct JournalError {
     pub offset: usize,
     /// What is wrong there.
     pub detail: String,
-    /// The least length of the file in bytes before it was cut off; `None` when it was not.
+    /// How many bytes the file had, at least, before its end was cut off; `None` if it was
+    /// not.
     pub cut_from: Option<u64>,
 }
 

@@ -58,7 +58,7 @@ impl KeyMap {
         self.postings.get(key)
     }
 
-    /// Inserts a record, which is in the pages, as are those that the index has.
+    /// Adds an id. `pages` already holds this record and all others of the index.
     pub fn insert(&mut self, key: Key, id: u64, summary: Summary, pages: &Pages) {
         let posting = self.postings.entry(key).or_default();
         posting.insert(id, summary, pages);
@@ -80,7 +80,7 @@ impl KeyMap {
         }
     }
 
-    /// Takes over that a record of this key has become another one.
+    /// Updates the summaries after a record was replaced and kept its key.
     pub fn update(
         &mut self,
         key: &Key,

@@ -160,7 +160,7 @@ impl Posting {
         }
     }
 
-    /// A record that is there has become another.
+    /// Updates the summaries after a record was replaced and kept its key.
     pub fn update(&mut self, id: u64, before: Summary, after: Summary, pins: &Arc<Pins>) {
         self.summary.remove(before);
         self.summary.add(after);
