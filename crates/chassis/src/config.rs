@@ -16,9 +16,9 @@ pub use self::users::UserSettings;
 use crate::memory;
 
 /// The memory divided by this is the default for the largest size of the records. A start takes
-/// up to four times the bytes of the records: for the text that it reads (`db.json`, then a
-/// journal of the same length), for what it parses, for the records and for their indexes. The
-/// rest is for connections.
+/// up to four and a half times the bytes of the records: for the text that it reads (`db.json`,
+/// then a journal half as long again), for what it parses, for the records and for their
+/// indexes. The rest is for connections.
 const COLLECTION_SHARE: u64 = 6;
 
 /// The command line of a service.

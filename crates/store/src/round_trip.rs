@@ -68,11 +68,7 @@ impl<M: Model> Files<M> {
     /// Appends a batch to the journal alone.
     pub fn append(&mut self, changes: Vec<Change>) {
         self.batches += 1;
-        let line = Line {
-            batch: self.batches,
-            changes,
-            checkpoint: None,
-        };
+        let line = Line::changes(self.batches, changes);
         let line = line_at(self.journal.len() as u64, &line).expect("a batch is JSON");
         self.journal.push_str(&line);
     }
@@ -130,7 +126,9 @@ pub(crate) fn records<M: Model>(state: &State<M>) -> Vec<String> {
     let mut records = Vec::new();
     let mut next = state.pages.first();
     while let Some(place) = next {
-        records.push(String::from_utf8_lossy(state.pages.record(place)).into_owned());
+        records.push(
+            String::from_utf8_lossy(state.pages.block(place.at).record(place.slot)).into_owned(),
+        );
         next = state.pages.next(place);
     }
     records
@@ -138,7 +136,8 @@ pub(crate) fn records<M: Model>(state: &State<M>) -> Vec<String> {
 
 pub(crate) fn written<M: Model>(document: &Document<M>) -> Vec<u8> {
     let mut text = Vec::new();
-    let write = document.other_members.write(&document.state, &mut text);
+    let image = document.state.image();
+    let write = document.other_members.write(image, &mut text);
     write.expect("memory takes all that is written");
     text
 }

@@ -48,7 +48,7 @@ use crate::{
 pub struct Store<M: Model> {
     shared: Arc<Shared<M>>,
     /// `None` when the collection is only read.
-    writer: Option<Sender<Message>>,
+    writer: Option<Arc<Sender<Message>>>,
 }
 
 /// The size of a collection and the state of its writes.
@@ -118,14 +118,28 @@ impl<M: Model> Store<M> {
     ) -> Result<Self, OpenError> {
         let (shared, writer) = Writer::open(disk, path, lock, bytes_max)?;
         let (sender, messages) = mpsc::channel();
+        let sender = Arc::new(sender);
         if let Some(writer) = writer {
-            let spawned = thread::Builder::new()
-                .name("store-writer".to_owned())
-                .spawn(move || writer.run(&messages));
-            spawned.map_err(|cause| OpenError::Write {
-                path: path.to_owned(),
-                cause,
-            })?;
+            let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+                let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
+                spawned.map(drop).map_err(|cause| OpenError::Write {
+                    path: path.to_owned(),
+                    cause,
+                })
+            };
+            let worker = writer.worker();
+            // The writer ends when the stores are gone, whoever helps it.
+            let to_writer = Arc::downgrade(&sender);
+            let help = move || {
+                while worker.work() {
+                    if let Some(sender) = to_writer.upgrade() {
+                        // The writer may have ended.
+                        let _ = sender.send(Message::Folded);
+                    }
+                }
+            };
+            spawn("store-folder", Box::new(help))?;
+            spawn("store-writer", Box::new(move || writer.run(&messages)))?;
         }
         Ok(Self {
             shared,

@@ -5,14 +5,17 @@ use std::{
     io::{self, Write},
 };
 
-use common::{Id, Model};
+use common::Id;
 use serde::{
     Deserialize,
     de::{self, Deserializer, MapAccess},
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{json::twice, memory::state::State};
+use crate::{
+    json::twice,
+    memory::{blocks::Block, image::Image},
+};
 
 /// The member that holds the highest id ever given, by collection, if the records do not
 /// show it: `"lastIds": {"users": 12}`.
@@ -38,13 +41,13 @@ impl OtherMembers {
         self.before = self.members.len();
     }
 
-    /// Writes a `db.json` with these members and the records of `state`, one record
+    /// Writes a `db.json` with these members and the records of `image`, one record
     /// per line.
     ///
     /// # Errors
     /// Any error of `out`.
-    pub fn write<M: Model>(&self, state: &State<M>, out: &mut impl Write) -> io::Result<()> {
-        let last_ids = self.last_ids(state);
+    pub fn write(&self, image: Image, out: &mut impl Write) -> io::Result<()> {
+        let last_ids = self.last_ids(&image);
         let mut separator = "{\n";
         let mut member = |out: &mut dyn Write, name: &str| {
             let name = serde_json::to_string(name)?;
@@ -57,24 +60,20 @@ impl OtherMembers {
             member(out, name)?;
             write!(out, "{value}")?;
         }
-        member(out, M::COLLECTION)?;
+        member(out, image.collection)?;
         let mut between = "[\n    ";
-        let mut next = state.pages.first();
-        while let Some(place) = next {
-            out.write_all(between.as_bytes())?;
-            out.write_all(state.pages.record(place))?;
-            between = ",\n    ";
-            next = state.pages.next(place);
-        }
-        write!(
-            out,
-            "{}",
-            if state.summary.count == 0 {
-                "[]"
-            } else {
-                "\n  ]"
+        let mut end = "[]";
+        // Each page is released as soon as it is written: the collection may have
+        // replaced it meanwhile.
+        for page in image.into_pages() {
+            for slot in 0..page.len() {
+                out.write_all(between.as_bytes())?;
+                out.write_all(page.record(slot))?;
+                between = ",\n    ";
+                end = "\n  ]";
             }
-        )?;
+        }
+        out.write_all(end.as_bytes())?;
         for (name, value) in after {
             member(out, name)?;
             write!(out, "{value}")?;
@@ -87,11 +86,11 @@ impl OtherMembers {
     }
 
     /// The last ids to write to the file: those that the records do not show.
-    fn last_ids<M: Model>(&self, state: &State<M>) -> Map<String, Value> {
+    fn last_ids(&self, image: &Image) -> Map<String, Value> {
         let mut last_ids = self.last_ids.clone();
-        let highest = state.pages.last().map_or(0, |place| state.pages.id(place));
-        if highest < state.last_id || last_ids.contains_key(M::COLLECTION) {
-            last_ids.insert(M::COLLECTION.to_owned(), state.last_id.into());
+        let (collection, last_id) = (image.collection, image.last_id);
+        if image.highest_id() < last_id || last_ids.contains_key(collection) {
+            last_ids.insert(collection.to_owned(), last_id.into());
         }
         last_ids
     }

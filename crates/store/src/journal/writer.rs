@@ -26,6 +26,7 @@ use crate::{
         file::{
             disk::Disk,
             failure::{Failure, is_full},
+            fold::helper::Worker,
             journal::FileJournal,
             lock::WriteLock,
             paths::journal_path,
@@ -44,24 +45,34 @@ const BATCH_MAX: usize = 1024;
 /// memory: a batch holds several copies of each record, and a record may have 16 MiB.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// The journal is folded into `db.json` when it has more bytes than this and more
-/// bytes than `db.json`.
+/// The journal is folded into `db.json` when it has more bytes than this and half as many
+/// again as `db.json`.
 const JOURNAL_BYTES: u64 = 1024 * 1024;
 
 /// Bytes by which the journal may grow beyond that while it cannot be folded. A start reads the
 /// whole journal into memory.
 const OVERDUE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How long after the last write the journal is folded, if `db.json` is small.
+/// How long after the last write the journal is folded, if it is a fair share of `db.json`.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// The idle time grows by a second for this many bytes of `db.json`. Otherwise rare
-/// writes to a large file would keep the disk busy with rewriting it.
-const BYTES_PER_IDLE_SECOND: u64 = 10 * 1024 * 1024;
+/// A journal is a fair share of a `db.json` that has at most so many times its bytes.
+/// Otherwise rare writes to a large file would keep the disk busy with rewriting it.
+const IDLE_SHARE: u64 = 16;
+
+/// Any journal is a fair share of a `db.json` of so many bytes: the room of the new
+/// journal has as many.
+const IDLE_BYTES: u64 = 256 * 1024;
+
+/// A fold that failed is tried again after [`IDLE`], and after so many times the time that
+/// it took.
+const WAIT_PER_FAILURE: u32 = 8;
 
 /// A request to the writer.
 pub(crate) enum Message {
     Write(Waiting),
+    /// The thread that helps with a fold has done its part.
+    Folded,
     /// Folds the journal into `db.json` and ends the writer.
     Close(oneshot::Sender<()>),
 }
@@ -75,6 +86,8 @@ pub(crate) struct Writer<M> {
     journal: FileJournal,
     /// Why the last fold could not begin.
     fold_failure: Option<FoldFailure>,
+    /// When the last fold began.
+    fold_begun: Instant,
 }
 
 /// A fold that could not begin.
@@ -116,6 +129,7 @@ impl<M: Model> Writer<M> {
                     shared: Arc::clone(&shared),
                     journal,
                     fold_failure: None,
+                    fold_begun: Instant::now(),
                 };
                 Ok((shared, Some(writer)))
             }
@@ -154,7 +168,7 @@ impl<M: Model> Writer<M> {
                         .chain(messages.try_iter())
                         .take(BATCH_MAX),
                 ),
-                Err(RecvTimeoutError::Timeout) => self.checkpoint(),
+                Err(RecvTimeoutError::Timeout) => self.begin_fold(),
                 Err(RecvTimeoutError::Disconnected) => return self.close(),
             }
             let mut closed = None;
@@ -162,6 +176,7 @@ impl<M: Model> Writer<M> {
             for message in batch.drain(..) {
                 match message {
                     Message::Write(write) => operations.push(write),
+                    Message::Folded => self.go_on_folding(),
                     Message::Close(answer) => closed = Some(answer),
                 }
             }
@@ -176,13 +191,18 @@ impl<M: Model> Writer<M> {
         }
     }
 
-    /// How long to wait for a write before the journal is folded; `None` when there
-    /// is nothing to fold.
+    /// How long to wait for a write before a fold begins; `None` when it need not.
     fn idle_wait(&self) -> Option<Duration> {
-        let seconds = self.journal.base_bytes() / BYTES_PER_IDLE_SECOND;
-        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        let dirty = !self.journal.is_folded() && self.shared.refusal.get().is_none();
-        dirty.then(|| IDLE * (1 + seconds))
+        let base = self.journal.base_bytes();
+        let fair = base <= IDLE_BYTES || self.journal.bytes() >= base / IDLE_SHARE;
+        let due = fair && !self.journal.is_folded() && !self.journal.is_folding();
+        let again = self
+            .fold_failure
+            .as_ref()
+            .map_or(Duration::ZERO, |failure| {
+                failure.again.saturating_duration_since(Instant::now())
+            });
+        (due && self.shared.refusal.get().is_none()).then(|| IDLE.max(again))
     }
 
     /// Decides these writes, makes their changes durable, and answers them. They are
@@ -194,14 +214,15 @@ impl<M: Model> Writer<M> {
             let failure = self.fold_failure.as_ref();
             let waits = failure.is_some_and(|failure| Instant::now() < failure.again);
             if self.journal.bytes() > self.fold_bytes() && !waits {
-                self.checkpoint();
+                self.begin_fold();
             }
         }
     }
 
     /// Bytes of journal after which it is folded.
     fn fold_bytes(&self) -> u64 {
-        JOURNAL_BYTES.max(self.journal.base_bytes())
+        let base = self.journal.base_bytes();
+        JOURNAL_BYTES.max(base + base / 2)
     }
 
     /// Whether the journal cannot be folded and is as long as it may become.
@@ -289,28 +310,61 @@ impl<M: Model> Writer<M> {
         pins.bound();
     }
 
-    /// Folds the journal into `db.json`, if there is anything to fold. A fold that
-    /// failed early is tried again after [`IDLE`].
+    /// Folds the journal into `db.json`, if there is anything to fold.
     pub fn checkpoint(&mut self) {
         if self.journal.is_folded() || self.shared.refusal.get().is_some() {
             return;
         }
+        self.fold_begun = Instant::now();
         let folded = self.journal.fold(&self.shared.state());
-        let before = self.fold_failure.take();
-        match folded {
-            Ok(()) => {
-                if before.is_some() {
+        self.note_fold(folded, true);
+    }
+
+    /// Begins to fold the journal with the help of the other thread, if there is anything
+    /// to fold and no fold is under way.
+    pub fn begin_fold(&mut self) {
+        let needless = self.journal.is_folded() && self.journal.bytes() <= self.fold_bytes();
+        if needless || self.journal.is_folding() || self.shared.refusal.get().is_some() {
+            return;
+        }
+        self.fold_begun = Instant::now();
+        let begun = self.journal.begin_fold(&self.shared.state());
+        self.note_fold(begun, false);
+    }
+
+    /// Goes on with the fold that is under way, once the other thread has done its part.
+    pub fn go_on_folding(&mut self) {
+        if self.shared.refusal.get().is_none() {
+            let went_on = self.journal.go_on_folding(&self.shared.state());
+            self.note_fold(went_on, !self.journal.is_folding());
+        }
+    }
+
+    /// The part of the folds that another thread is to do.
+    pub fn worker(&self) -> Worker {
+        self.journal.worker()
+    }
+
+    /// Notes how a step of a fold went. A fold that failed early is tried again after a while.
+    fn note_fold(&mut self, step: Result<(), Failure>, last: bool) {
+        match step {
+            Ok(()) if last => {
+                if self.fold_failure.take().is_some() {
                     tracing::info!("the journal is folded again");
                     self.shared.set_folding(Folding::Works);
                 }
             }
+            Ok(()) => {}
             Err(Failure::Early(error)) => {
                 let reason = error.to_string();
-                // Once for each reason: it is tried every second.
+                let before = self.fold_failure.take();
+                // Once for each reason: it is tried often.
                 if before.is_none_or(|before| before.reason != reason) {
                     tracing::warn!(%error, "the journal grows on: it cannot be folded now");
                 }
-                let again = Instant::now() + IDLE;
+                // A large file that cannot be written to its end must not keep the disk busy.
+                let wait = IDLE.max(WAIT_PER_FAILURE * self.fold_begun.elapsed());
+                let again = Instant::now() + wait;
                 self.fold_failure = Some(FoldFailure { reason, again });
                 if self.shared.folding() == Folding::Works {
                     self.shared.set_folding(Folding::Fails);

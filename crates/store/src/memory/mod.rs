@@ -1,6 +1,7 @@
 //! The collection in memory: pages of encoded JSON, indexes over them, and lists.
 
 pub(crate) mod blocks;
+pub(crate) mod image;
 pub(crate) mod index;
 pub(crate) mod lease;
 pub(crate) mod list;

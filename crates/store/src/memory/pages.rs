@@ -8,7 +8,7 @@ use std::{
 use crate::{
     digest::Summary,
     memory::{
-        blocks::{At, Block, Blocks, Place},
+        blocks::{At, Block, Blocks},
         page::{Page, PageBuilder},
         pins::{Pinned, Pins},
     },
@@ -57,10 +57,6 @@ impl Pages {
     /// Appends a page whose ids are above all others.
     pub fn push(&mut self, summary: Summary, page: Page) {
         self.blocks.push(vec![(summary, page)], &self.pins);
-    }
-
-    pub fn record(&self, place: Place) -> &[u8] {
-        self.block(place.at).record(place.slot)
     }
 
     /// The pages and the slots of records that an index names.

@@ -8,6 +8,7 @@ use common::{Key, Model};
 use crate::{
     digest::{Digest, Summary},
     memory::{
+        image::Image,
         index::{KeyMap, posting::Posting},
         page::PageBuilder,
         pages::{Edit, Pages},
@@ -67,6 +68,11 @@ impl<M: Model> State<M> {
 
     pub fn get(&self, id: u64) -> Option<Bytes> {
         self.pages.get(id).map(|(page, slot)| page.share(slot))
+    }
+
+    /// All records as they are now. Shares the pages, and copies no record.
+    pub fn image(&self) -> Image {
+        Image::new(M::COLLECTION, Arc::clone(&self.pages), self.last_id)
     }
 
     /// The records with this key in the index with this number.

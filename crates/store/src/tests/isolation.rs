@@ -87,12 +87,12 @@ async fn closing_waits_for_a_disk_that_hangs_and_lets_its_thread_go_on() {
     let disk = Simulated::new(0);
     let store = open(&disk);
     let (id, record) = store.create(Author::Service, post("a")).await.unwrap();
-    disk.hold_syncs(true);
+    disk.hold_syncs_of("db.json.new");
     let closing = tokio::spawn({
         let store = store.clone();
         async move { store.close().await }
     });
-    // Waits until the fold has begun and its first sync is in progress.
+    // Waits until the fold has begun and the sync of its file is in progress.
     let new = Path::new("/data/db.json.new");
     while disk.contents(new).is_none_or(|new| new.is_empty()) {
         tokio::task::yield_now().await;

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod damage;
+mod folding;
 mod foreign;
 mod isolation;
 mod oracle;

@@ -3,6 +3,7 @@
 
 mod fault;
 mod handle;
+mod loss;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +16,9 @@ use std::{
 use fault::Wants;
 pub(crate) use fault::{EARLY, EARLY_ERRORS, FULL, Fault};
 use handle::Handle;
+use loss::overwrite;
 
-use crate::journal::file::{
-    disk::{Directory, Disk, DiskFile, Identity, Version},
-    entry::SECTOR,
-};
+use crate::journal::file::disk::{Directory, Disk, DiskFile, Identity, Kept, Version};
 
 /// Clones are the same disk.
 #[derive(Clone, Default)]
@@ -50,7 +49,8 @@ struct Inner {
     /// Whether the last sync was one that only a start makes.
     starting: bool,
     /// Whether syncs of files wait.
-    held: bool,
+    /// Kinds of sync that begin so wait.
+    held: Option<&'static str>,
     rng: fastrand::Rng,
 }
 
@@ -71,6 +71,7 @@ struct Contents {
 enum Naming {
     Create(PathBuf, usize),
     Rename(PathBuf, PathBuf, usize),
+    Remove(PathBuf, usize),
 }
 
 impl Simulated {
@@ -102,6 +103,11 @@ impl Simulated {
         self.inner().ignored = Some(kind.to_owned());
     }
 
+    /// The calls so far.
+    pub fn calls(&self) -> usize {
+        self.inner().calls
+    }
+
     /// The kinds of sync that were requested so far.
     pub fn syncs(&self) -> BTreeSet<String> {
         self.inner().syncs.clone()
@@ -109,8 +115,13 @@ impl Simulated {
 
     /// Makes syncs of files wait, or lets them continue.
     pub fn hold_syncs(&self, held: bool) {
-        self.inner().held = held;
+        self.inner().held = held.then_some("");
         self.0.changed.notify_all();
+    }
+
+    /// Makes syncs of this kind wait.
+    pub fn hold_syncs_of(&self, kind: &'static str) {
+        self.inner().held = Some(kind);
     }
 
     pub fn dead(&self) -> bool {
@@ -134,8 +145,8 @@ impl Simulated {
         Some(inner.files[*file].current.clone())
     }
 
-    /// Removes a name without syncing, as another program may do.
-    pub fn remove(&self, path: &Path) {
+    /// Takes a name away without syncing, as another program may do.
+    pub fn take_away(&self, path: &Path) {
         self.inner().names.remove(path);
     }
 
@@ -166,7 +177,7 @@ impl Simulated {
 
     fn sync_file(&self, file: usize, kind: &str) -> io::Result<()> {
         let mut inner = self.inner();
-        while inner.held {
+        while inner.held.is_some_and(|held| kind.starts_with(held)) {
             inner = self.0.changed.wait(inner).unwrap();
         }
         drop(inner);
@@ -210,6 +221,19 @@ impl Disk for Simulated {
         let inner = self.call(Wants::Access).map_err(|(_, error)| error)?;
         let file = *inner.names.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(self.handle(file, path))
+    }
+
+    fn keep(&self, _: &Path) -> Option<Kept> {
+        // Not counted as a call: nothing depends on it.
+        Some(Box::new(()))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut inner = self.call(Wants::Nothing).map_err(|(_, error)| error)?;
+        if let Some(file) = inner.names.remove(path) {
+            inner.renames.push(Naming::Remove(path.to_owned(), file));
+        }
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -258,10 +282,12 @@ impl Directory for Simulated {
     fn sync(&self) -> io::Result<()> {
         let mut inner = self.call(Wants::Nothing).map_err(|(_, error)| error)?;
         let starting = std::mem::take(&mut inner.starting);
-        let kind = match inner.renames.last() {
-            Some(Naming::Rename(_, to, _)) if !starting => {
-                format!("directory with a new {}", name(to))
-            }
+        let renamed = inner.renames.iter().rev().find_map(|naming| match naming {
+            Naming::Rename(_, to, _) => Some(name(to)),
+            Naming::Create(..) | Naming::Remove(..) => None,
+        });
+        let kind = match renamed {
+            Some(to) if !starting => format!("directory with a new {to}"),
             _ => "directory at the start".to_owned(),
         };
         if inner.asked(&kind) {
@@ -285,6 +311,12 @@ impl Inner {
         self.ignored.as_deref() != Some(kind)
     }
 
+    /// Whether the file has this name.
+    fn is_named(&self, file: usize, own: &str) -> bool {
+        let mut names = self.names.iter();
+        names.any(|(path, named)| *named == file && name(path) == own)
+    }
+
     fn create(&mut self, path: &Path) -> usize {
         // Always a new file, as the file system does: it removes the old one first.
         self.files.push(Contents::default());
@@ -305,83 +337,11 @@ impl Inner {
         self.renames.clear();
         self.durable_names = self.names.clone();
     }
-
-    /// The power fails: any part of what is not durable is lost.
-    fn lose(&mut self) {
-        for naming in std::mem::take(&mut self.renames) {
-            if self.rng.bool() {
-                continue;
-            }
-            match naming {
-                Naming::Create(path, file) => {
-                    self.durable_names.insert(path, file);
-                }
-                Naming::Rename(from, to, file) => {
-                    if self.durable_names.get(&from) == Some(&file) {
-                        self.durable_names.remove(&from);
-                    }
-                    self.durable_names.insert(to, file);
-                }
-            }
-        }
-        self.names = self.durable_names.clone();
-        for file in 0..self.files.len() {
-            self.lose_some_of(file);
-            self.files[file].current = self.files[file].durable.clone();
-        }
-    }
-
-    /// Some of the pending sectors become durable; the others are lost.
-    fn lose_some_of(&mut self, file: usize) {
-        let rng = &mut self.rng;
-        let Contents {
-            current,
-            durable,
-            pending,
-            ..
-        } = &mut self.files[file];
-        // None of them, about half, or all.
-        let chance = [0.0, 0.5, 1.0][rng.usize(..3)];
-        let shortest = durable.len();
-        for (offset, bytes) in pending.drain(..) {
-            let mut at = offset;
-            while at < offset + bytes.len() {
-                let end = (offset + bytes.len()).min((at / SECTOR + 1) * SECTOR);
-                if rng.f64() < chance {
-                    overwrite(durable, at, &bytes[at - offset..end - offset]);
-                }
-                at = end;
-            }
-        }
-        // The file's length becomes durable separately.
-        let longest = current.len().max(shortest);
-        match rng.usize(..3) {
-            0 => durable.resize(longest, 0),
-            1 => durable.truncate(rng.usize(shortest..=longest)),
-            _ => {}
-        }
-    }
-}
-
-impl Contents {
-    fn sync(&mut self) {
-        for (offset, bytes) in self.pending.drain(..) {
-            overwrite(&mut self.durable, offset, &bytes);
-        }
-    }
 }
 
 fn identity(file: usize) -> Identity {
     let (device, inode) = (0, file as u64);
     Identity { device, inode }
-}
-
-fn overwrite(contents: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
-    let end = offset + bytes.len();
-    if contents.len() < end {
-        contents.resize(end, 0);
-    }
-    contents[offset..end].copy_from_slice(bytes);
 }
 
 fn has(bytes: &[u8], part: &str) -> bool {

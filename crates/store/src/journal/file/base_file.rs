@@ -2,33 +2,25 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use common::Model;
-use xxhash_rust::xxh3::Xxh3;
-
-use crate::{
-    digest::Digest,
-    document::other_members::OtherMembers,
-    journal::file::{
-        append::JournalWriter,
-        disk::{Directory, Disk, DiskFile, Identity, Version},
-        failure::{Failure, early, fatal, foreign},
-        lock,
-        paths::{journal_path, new_path},
-    },
-    memory::state::State,
+use crate::journal::file::{
+    disk::{Directory, Disk, DiskFile, Identity, Version},
+    failure::{Failure, early, fatal, foreign},
+    lock,
+    paths::{journal_path, new_path},
 };
 
-/// A `db.json` that this process may write.
+/// A `db.json` that this process may write. A clone knows the same version.
+#[derive(Clone)]
 pub(crate) struct BaseFile {
     pub disk: Arc<dyn Disk>,
     pub path: PathBuf,
     /// Stays open: a sync of the directory must not fail for lack of a file descriptor.
-    pub directory: Box<dyn Directory>,
+    pub directory: Arc<dyn Directory>,
     /// The version that was last read or written; `None` while there is no file.
     pub version: Option<Version>,
     /// The path of the lock, and the identity of the file that was locked there.
@@ -97,59 +89,48 @@ impl BaseFile {
         Err(foreign(path, format!("{what}, {remedy}")))
     }
 
-    /// Replaces `db.json` by a new file, which is durable when this returns. At every
-    /// instant `db.json` is the complete old or new file. `journal`, if given, gets a
-    /// checkpoint line first.
+    /// Renames the new file `db.json.new`, which is durable and has this version, to
+    /// `db.json`. The name is not durable yet.
     ///
     /// # Errors
-    /// Any error of the disk. `db.json` is then the old or the new file.
-    pub fn replace<M: Model>(
-        &mut self,
-        state: &State<M>,
-        other_members: &OtherMembers,
-        journal: Option<&mut JournalWriter>,
-    ) -> Result<Digest, Failure> {
-        let Self { disk, path, .. } = self;
-        let new = new_path(path);
-        let mut out = BufWriter::with_capacity(
-            256 * 1024,
-            Appender {
-                file: disk.create(&new, path).map_err(early(&new))?,
-                offset: 0,
-                digest: Xxh3::new(),
-            },
-        );
-        other_members
-            .write(state, &mut out)
-            .and_then(|()| out.flush())
-            .map_err(fatal(&new))?;
-        let Appender {
-            mut file, digest, ..
-        } = out.into_parts().0;
-        file.sync().map_err(fatal(&new))?;
-        let digest = Digest::from(digest.digest128());
-        // Read before the rename: after it, another program could replace the file,
-        // and its version would be taken for this one.
-        let version = disk.version(&new).map_err(early(&new))?;
-        if let Some(journal) = journal {
-            let at = journal_path(path);
-            journal.checkpoint(digest).map_err(fatal(&at))?;
-        }
+    /// As [`BaseFile::check`], and any error of the disk. `db.json` is then the old or
+    /// the new file.
+    pub fn install(&mut self, new: Version) -> Result<(), Failure> {
         self.check()?;
         let Self { disk, path, .. } = self;
-        disk.rename(&new, path).map_err(fatal(path))?;
-        self.directory.sync().map_err(fatal(path))?;
-        self.version = version;
-        Ok(digest)
+        disk.rename(&new_path(path), path).map_err(fatal(path))?;
+        self.version = Some(new);
+        Ok(())
     }
 
-    /// Replaces the journal by an empty one. `base` is the digest of this `db.json`.
+    /// Renames the new journal `db.json.journal.new`, which is durable, to
+    /// `db.json.journal`. The name is durable when this returns.
     ///
     /// # Errors
-    /// Any error of the disk. After an early failure the old journal may be appended
-    /// to: its checkpoint line says which batches are in `db.json`.
-    pub fn begin_journal(&self, collection: &str, base: Digest) -> Result<JournalWriter, Failure> {
-        JournalWriter::create(&*self.disk, &*self.directory, &self.path, collection, base)
+    /// Any error of the disk. The journal is then the old or the new one.
+    pub fn install_journal(&self) -> Result<(), Failure> {
+        let path = journal_path(&self.path);
+        let renamed = self.disk.rename(&new_path(&path), &path);
+        renamed.map_err(fatal(&path))?;
+        self.sync_names()
+    }
+
+    /// Removes a new file of this process, unless its name leads to another by now. What
+    /// cannot be removed is left to the next fold.
+    pub fn discard(&self, new: &Path, file: &dyn DiskFile) {
+        if let (Ok(own), Ok(Some(found))) = (file.identity(), self.disk.identity(new))
+            && own == found
+        {
+            let _ = self.disk.remove(new);
+        }
+    }
+
+    /// Makes the names in the directory durable.
+    ///
+    /// # Errors
+    /// Any error of the disk.
+    pub fn sync_names(&self) -> Result<(), Failure> {
+        self.directory.sync().map_err(fatal(&self.path))
     }
 
     /// Bytes of `db.json`; 0 while there is no file.
@@ -173,24 +154,4 @@ pub(crate) fn sync_what_was_read(
         disk.sync(path).map_err(fatal(path))?;
     }
     directory.sync().map_err(fatal(path))
-}
-
-/// Appends to a file and computes the digest of the bytes.
-struct Appender {
-    file: Box<dyn DiskFile>,
-    offset: u64,
-    digest: Xxh3,
-}
-
-impl Write for Appender {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(self.offset, bytes)?;
-        self.offset += bytes.len() as u64;
-        self.digest.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

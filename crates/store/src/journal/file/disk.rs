@@ -19,8 +19,13 @@ pub(crate) trait Disk: Send + Sync {
     /// Creates an empty file and removes the file that had its name. The new file gets
     /// the owner and the permissions of `like`, if that file exists.
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// Opens a file for writing; fails on a symbolic link.
+    /// Opens a file for reading and writing; fails on a symbolic link.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Keeps the contents of a file, even when its name goes, until the returned value is
+    /// dropped: freeing a large file takes long. `None` when that is not possible.
+    fn keep(&self, path: &Path) -> Option<Kept>;
+    /// Removes a file, if it is there.
+    fn remove(&self, path: &Path) -> io::Result<()>;
     /// Renames a file atomically; replaces the file that had the name `to`.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes a file's contents durable, whichever process wrote them.
@@ -33,18 +38,23 @@ pub(crate) trait Disk: Send + Sync {
     fn identity(&self, path: &Path) -> io::Result<Option<Identity>>;
 }
 
+/// Holds a file's contents. Dropping it frees them if the file has no name any more.
+pub(crate) type Kept = Box<dyn Send>;
+
 /// An open directory. Dropping it closes it.
-pub(crate) trait Directory: Send {
+pub(crate) trait Directory: Send + Sync {
     /// Makes the names in the directory durable.
     fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Dropping it closes it.
-pub(crate) trait DiskFile: Send {
+pub(crate) trait DiskFile: Send + Sync {
+    /// Reads as many bytes as `bytes` has, from this offset on.
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
     /// Writes all of `bytes` at this offset.
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Makes all that was written durable.
-    fn sync(&mut self) -> io::Result<()>;
+    fn sync(&self) -> io::Result<()>;
     /// The identity of the open file.
     fn identity(&self) -> io::Result<Identity>;
 }
@@ -98,7 +108,8 @@ impl Disk for FileSystem {
     fn create(&self, path: &Path, like: &Path) -> io::Result<Box<dyn DiskFile>> {
         // Removes the name instead of opening it: it may be a link to somebody else's file.
         absent_is_none(remove(path))?;
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).open(path)?;
         if let Some(like) = absent_is_none(fs::metadata(like))? {
             // Only root may change a file's owner. For other users this fails, and they
             // own the file.
@@ -110,8 +121,18 @@ impl Disk for FileSystem {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        let file = options.write(true).custom_flags(NO_LINK).open(path)?;
-        Ok(Box::new(file))
+        let options = options.read(true).write(true).custom_flags(NO_LINK);
+        Ok(Box::new(options.open(path)?))
+    }
+
+    fn keep(&self, path: &Path) -> Option<Kept> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(NO_LINK).open(path).ok()?;
+        Some(Box::new(file))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        absent_is_none(fs::remove_file(path)).map(drop)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -148,11 +169,15 @@ impl Directory for File {
 }
 
 impl DiskFile for File {
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(bytes, offset)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.write_all_at(bytes, offset)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         // fdatasync: of the metadata, it writes only what is needed to read the data.
         self.sync_data()
     }

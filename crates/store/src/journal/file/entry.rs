@@ -13,7 +13,7 @@
 //! as line feeds, a sync need not change the file's size, and a file without room
 //! must have been cut.
 
-use std::fmt::Write;
+use std::{fmt::Write, io};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -52,16 +52,34 @@ impl Header {
     }
 }
 
-/// Any later line. Batches are numbered from 1.
+/// Any later line. Lines are numbered from 1.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
-    pub batch: u64,
+    batch: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
+    changes: Vec<Change>,
     /// The digest of a `db.json` that holds all batches before this line. That file
-    /// need not exist: it may not have been renamed.
+    /// need not exist: it may not have been renamed, or never be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checkpoint: Option<Digest>,
+    checkpoint: Option<Digest>,
+}
+
+impl Line {
+    pub fn changes(number: u64, changes: Vec<Change>) -> Self {
+        Self {
+            batch: number,
+            changes,
+            checkpoint: None,
+        }
+    }
+
+    pub fn checkpoint(number: u64, digest: Digest) -> Self {
+        Self {
+            batch: number,
+            changes: Vec::new(),
+            checkpoint: Some(digest),
+        }
+    }
 }
 
 /// The contents of a journal.
@@ -143,6 +161,9 @@ pub(crate) fn length_for(end: u64) -> u64 {
     (end / ROOM + 1) * ROOM
 }
 
+/// Bytes of a line beside its JSON.
+const AROUND: usize = 2 * CHECKSUM + "  \n".len();
+
 /// The text of a line that is written at `offset`.
 ///
 /// # Errors
@@ -152,15 +173,50 @@ pub(crate) fn line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<
     // No sector may hold a single byte of a line: otherwise a sector that was never
     // written would look like one damaged byte. The line feed at the end does not
     // count, since a sector that was never written also reads as line feeds.
-    let end = offset + (2 * CHECKSUM + "  \n".len() + body.len()) as u64;
+    let end = offset + (AROUND + body.len()) as u64;
     if matches!(end % SECTOR as u64, 2 | 511) {
         body.push(' ');
     }
+    Ok(with_checksums(&body))
+}
+
+/// As [`line_at`], with as many spaces that the line ends where a sector does.
+///
+/// # Errors
+/// As [`line_at`].
+pub(crate) fn filling_line_at(offset: u64, body: &impl Serialize) -> serde_json::Result<String> {
+    let mut body = serde_json::to_string(body)?;
+    let beyond = (place_in_sector(offset) + AROUND + body.len()) % SECTOR;
+    body.extend(std::iter::repeat_n(' ', (SECTOR - beyond) % SECTOR));
+    Ok(with_checksums(&body))
+}
+
+/// Whether this line touches one sector alone when it is written at `offset`.
+pub(crate) fn lies_in_a_sector(offset: u64, line: &str) -> bool {
+    place_in_sector(offset) + line.len() <= SECTOR
+}
+
+fn place_in_sector(offset: u64) -> usize {
+    // A remainder of SECTOR always fits.
+    usize::try_from(offset % SECTOR as u64).unwrap_or_default()
+}
+
+fn with_checksums(body: &str) -> String {
     let sum = checksum(body.as_bytes());
-    let mut line = String::with_capacity(body.len() + 2 * CHECKSUM + 3);
+    let mut line = String::with_capacity(body.len() + AROUND);
     // Writing to a string cannot fail.
     let _ = writeln!(line, "{sum} {body} {sum}");
-    Ok(line)
+    line
+}
+
+/// The batch in a line's text, without the line feed; `None` in a checkpoint.
+///
+/// # Errors
+/// When it is not a line as [`line_at`] writes it.
+pub(crate) fn batch_in(line: &[u8]) -> io::Result<Option<Vec<Change>>> {
+    let body = checked(line).ok_or_else(|| io::Error::other("a line is damaged"))?;
+    let line: Line = serde_json::from_slice(body)?;
+    Ok(line.checkpoint.is_none().then_some(line.changes))
 }
 
 /// Reads the lines of a journal one by one, up to its end or a torn line.

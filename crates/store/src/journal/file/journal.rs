@@ -9,14 +9,21 @@ use std::{
 use common::Model;
 
 use crate::{
+    digest::Digest,
     document::{other_members::OtherMembers, text::Document},
     error::CloseError,
     journal::file::{
-        append::JournalWriter,
+        append::{JournalWriter, Reserved},
         base_file::{BaseFile, sync_what_was_read},
         disk::{Disk, Identity},
         failure::{Failure, early, fatal, foreign, with_path},
-        paths::journal_path,
+        fold::{
+            helper::{Helper, Worker},
+            new_base::{NewBase, replace},
+            new_journal::NewJournal,
+            task::{Done, Task},
+        },
+        paths::{journal_path, new_path},
         recovery::{RecoveredBase, RecoveredJournal},
     },
     memory::state::State,
@@ -26,8 +33,11 @@ use crate::{
 /// A `db.json` and its journal. A batch is durable when it is in the journal.
 pub(crate) struct FileJournal {
     base: BaseFile,
-    other_members: OtherMembers,
+    other_members: Arc<OtherMembers>,
     journal: JournalWriter,
+    helper: Helper,
+    /// Of the fold under way: the line that will say what is in the new `db.json`.
+    reserved: Option<Reserved>,
 }
 
 impl FileJournal {
@@ -58,18 +68,21 @@ impl FileJournal {
         let mut base = BaseFile {
             disk,
             path: path.to_owned(),
-            directory,
+            directory: directory.into(),
             version,
             locked_file,
         };
         if !complete {
-            digest = base.replace(&document.state, &other_members, old.as_mut())?;
+            let image = document.state.image();
+            digest = replace(&mut base, image, &other_members, old.as_mut())?;
         }
-        let journal = base.begin_journal(M::COLLECTION, digest)?;
+        let journal = begin_journal(&base, M::COLLECTION, digest)?;
         Ok(Self {
             base,
-            other_members,
+            other_members: other_members.into(),
             journal,
+            helper: Helper::default(),
+            reserved: None,
         })
     }
 
@@ -104,11 +117,103 @@ impl FileJournal {
     /// Any error of the disk. After an early failure batches may still be appended.
     pub fn fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         self.check(state)?;
+        self.stop_fold()?;
         let journal = Some(&mut self.journal);
-        let digest = self.base.replace(state, &self.other_members, journal)?;
-        self.journal.saved();
-        self.journal = self.base.begin_journal(M::COLLECTION, digest)?;
+        let digest = replace(&mut self.base, state.image(), &self.other_members, journal)?;
+        self.journal = begin_journal(&self.base, M::COLLECTION, digest)?;
         Ok(())
+    }
+
+    /// Begins to fold the journal with the help of another thread. None may be under way.
+    /// `state` is the collection that the files hold.
+    ///
+    /// # Errors
+    /// As [`FileJournal::fold`].
+    pub fn begin_fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+        self.check(state)?;
+        let at = journal_path(&self.base.path);
+        self.reserved = Some(self.journal.reserve().map_err(fatal(&at))?);
+        self.helper.ask(Task::Base {
+            base: self.base.clone(),
+            image: state.image(),
+            other_members: Arc::clone(&self.other_members),
+        });
+        Ok(())
+    }
+
+    /// Goes on with the fold if the other thread has done its part.
+    ///
+    /// # Errors
+    /// As [`FileJournal::fold`]. The fold is then over.
+    pub fn go_on_folding<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+        match self.helper.take().transpose()? {
+            Some(Done::Base(new)) => self.install_base(new, state),
+            Some(Done::Journal(new)) => self.install_journal(new, state),
+            Some(Done::Freed) | None => Ok(()),
+        }
+    }
+
+    /// Whether a fold is under way.
+    pub fn is_folding(&self) -> bool {
+        self.helper.is_busy()
+    }
+
+    /// The other side of the folds, for another thread.
+    pub fn worker(&self) -> Worker {
+        self.helper.worker()
+    }
+
+    fn install_base<M: Model>(&mut self, new: NewBase, state: &State<M>) -> Result<(), Failure> {
+        self.check(state)?;
+        let Some(reserved) = self.reserved.take() else {
+            return Ok(());
+        };
+        let NewBase {
+            digest,
+            version,
+            old,
+        } = new;
+        let at = journal_path(&self.base.path);
+        self.journal.note(&reserved, digest).map_err(fatal(&at))?;
+        self.base.install(version)?;
+        self.journal.folded(&reserved);
+        self.helper.ask(Task::Journal {
+            base: self.base.clone(),
+            collection: M::COLLECTION,
+            digest,
+            old_base: old,
+            from: Arc::clone(self.journal.file()),
+            range: reserved.end()..self.journal.bytes(),
+        });
+        Ok(())
+    }
+
+    fn install_journal<M: Model>(
+        &mut self,
+        mut new: NewJournal,
+        state: &State<M>,
+    ) -> Result<(), Failure> {
+        let at = new_path(&journal_path(&self.base.path));
+        let caught_up = new.catch_up(&**self.journal.file(), self.journal.bytes());
+        caught_up.map_err(early(&at))?;
+        self.check(state)?;
+        self.base.install_journal()?;
+        let old = std::mem::replace(&mut self.journal, new.journal);
+        self.helper.ask(Task::Free(Arc::clone(old.file())));
+        Ok(())
+    }
+
+    /// Stops the fold that is under way, if there is one: its files are about to be
+    /// written otherwise.
+    ///
+    /// # Errors
+    /// When it has failed in a way after which nothing may be written.
+    fn stop_fold(&mut self) -> Result<(), Failure> {
+        self.reserved = None;
+        match self.helper.stop() {
+            Some(Err(failure @ Failure::Final(_))) => Err(failure),
+            _ => Ok(()),
+        }
     }
 
     /// Before the writer ends: if the journal was removed, saves its batches in `db.json`.
@@ -122,7 +227,7 @@ impl FileJournal {
         if self.is_folded() || !matches!(self.base.disk.identity(&at), Ok(None)) {
             return Ok(());
         }
-        let unsaved = self.journal.unsaved();
+        let unsaved = self.journal.unfolded();
         let saved = match self.base.retake_lock() {
             // Holds the lock until `db.json` is written.
             Ok(Some(_lock)) => self.save(state).map_err(io::Error::from),
@@ -141,7 +246,7 @@ impl FileJournal {
 
     /// Whether `db.json` holds every batch of the journal.
     pub fn is_folded(&self) -> bool {
-        self.journal.unsaved() == 0
+        self.journal.unfolded() == 0
     }
 
     /// The `db.json`.
@@ -196,8 +301,9 @@ impl FileJournal {
         if version.is_some_and(|version| version.bytes == self.journal.length()) {
             return Ok(());
         }
-        let saved = self.base.replace(state, &self.other_members, None);
-        let saved = saved.and_then(|digest| self.base.begin_journal(M::COLLECTION, digest));
+        let saved = self
+            .replace(state)
+            .and_then(|digest| begin_journal(&self.base, M::COLLECTION, digest));
         let what = match saved {
             Ok(journal) => {
                 self.journal = journal;
@@ -217,8 +323,29 @@ impl FileJournal {
         if self.is_folded() {
             return Ok(());
         }
-        self.base.replace(state, &self.other_members, None)?;
+        self.replace(state)?;
         self.journal.saved();
         Ok(())
     }
+
+    /// Replaces `db.json` without that the journal says so. Returns its digest.
+    fn replace<M: Model>(&mut self, state: &State<M>) -> Result<Digest, Failure> {
+        self.stop_fold()?;
+        replace(&mut self.base, state.image(), &self.other_members, None)
+    }
+}
+
+/// Replaces the journal by an empty one. `digest` is that of this `db.json`.
+///
+/// # Errors
+/// Any error of the disk. After an early failure the old journal may be appended to: its
+/// checkpoint line says which batches are in `db.json`.
+fn begin_journal(
+    base: &BaseFile,
+    collection: &str,
+    digest: Digest,
+) -> Result<JournalWriter, Failure> {
+    let new = NewJournal::write(base, collection, digest, None)?;
+    base.install_journal()?;
+    Ok(new.journal)
 }

@@ -5,6 +5,7 @@ pub(crate) mod base_file;
 pub(crate) mod disk;
 pub(crate) mod entry;
 pub(crate) mod failure;
+pub(crate) mod fold;
 pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod paths;

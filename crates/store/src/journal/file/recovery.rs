@@ -44,7 +44,7 @@ pub(crate) struct RecoveredBase {
 /// The journal that was read.
 pub(crate) struct RecoveredJournal {
     /// Batches and checkpoints in it.
-    pub batches: u64,
+    pub lines: u64,
     /// Changes that `db.json` does not hold yet.
     pub changes: usize,
     /// Offset of the end of the last whole line.
@@ -162,7 +162,7 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
         });
     };
     let mut found = RecoveredJournal {
-        batches: journal.entries.len() as u64,
+        lines: journal.entries.len() as u64,
         changes: 0,
         end: journal.end,
         torn_bytes: journal.torn_bytes,

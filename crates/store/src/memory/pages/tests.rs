@@ -1,13 +1,17 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::memory::blocks::Place;
 
 /// Checks that every look-up yields the same as an ordered map.
 fn check(pages: &Pages, map: &BTreeMap<u64, Vec<u8>>) {
     let mut next = pages.first();
     for (id, record) in map {
         let place = next.unwrap();
-        assert_eq!((pages.id(place), pages.record(place)), (*id, &record[..]));
+        assert_eq!(
+            (pages.id(place), pages.block(place.at).record(place.slot)),
+            (*id, &record[..])
+        );
         assert_eq!(pages.find(*id), Some(place));
         assert_eq!(pages.block(place.at).text().first(), Some(&b'['));
         next = pages.next(place);

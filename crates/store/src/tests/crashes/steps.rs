@@ -14,7 +14,10 @@ use crate::tests::{
 pub(super) enum Step {
     /// Writes that arrive together.
     Write(Vec<Op>),
+    /// The whole journal is folded, as at a stop.
     Checkpoint,
+    /// The fold beside the writes begins, or goes on by one part.
+    Fold,
     /// The process crashes, with a power failure or without, and is started again. The
     /// `fault` happens at a call during the start.
     Restart {
@@ -50,7 +53,8 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         6 => prop::collection::vec(op(), 1..4).prop_map(Step::Write),
-        2 => Just(Step::Checkpoint),
+        1 => Just(Step::Checkpoint),
+        4 => Just(Step::Fold),
         2 => (any::<bool>(), prop::option::of((1..24_usize, fault.clone())))
             .prop_map(|(power_lost, fault)| Step::Restart { power_lost, fault }),
         3 => (1..16_usize, fault, any::<bool>())
@@ -60,5 +64,5 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// A seed for the disk, and some steps.
 pub(super) fn steps() -> impl Strategy<Value = (u64, Vec<Step>)> {
-    (any::<u64>(), prop::collection::vec(step(), 1..24))
+    (any::<u64>(), prop::collection::vec(step(), 1..32))
 }

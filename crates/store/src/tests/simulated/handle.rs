@@ -3,9 +3,12 @@
 use std::io;
 
 use super::{Simulated, fault::Wants, has, identity};
-use crate::journal::file::{
-    disk::{DiskFile, Identity},
-    entry::SECTOR,
+use crate::{
+    digest::Digest,
+    journal::file::{
+        disk::{DiskFile, Identity},
+        entry::SECTOR,
+    },
 };
 
 /// An open file.
@@ -16,7 +19,16 @@ pub(super) struct Handle {
 }
 
 impl DiskFile for Handle {
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap();
+        let inner = self.disk.call(Wants::Nothing).map_err(|(_, error)| error)?;
+        let current = &inner.files[self.file].current;
+        let read = current.get(offset..offset + bytes.len());
+        bytes.copy_from_slice(read.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).unwrap();
         let grows = offset + bytes.len() > self.disk.inner().files[self.file].current.len();
         match self
@@ -35,19 +47,43 @@ impl DiskFile for Handle {
         Ok(())
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        let kind = match self.disk.inner().files[self.file].pending.last() {
-            _ if !self.name.contains("journal") => self.name.clone(),
-            Some((0, bytes)) if has(bytes, "\"batch\"") => "journal: as it was read".to_owned(),
-            Some((_, bytes)) if has(bytes, "\"changes\"") => "journal: a batch".to_owned(),
-            Some((_, bytes)) if has(bytes, "\"checkpoint\"") => "journal: a checkpoint".to_owned(),
-            Some((_, bytes)) if has(bytes, "\"journal\"") => "journal: its header".to_owned(),
-            _ => "journal: its room".to_owned(),
+    fn sync(&self) -> io::Result<()> {
+        let kind = match &*self.name {
+            "db.json.journal" | "db.json.journal.new" => self.kind_of_journal_sync().to_owned(),
+            name => name.to_owned(),
         };
         self.disk.sync_file(self.file, &kind)
     }
 
     fn identity(&self) -> io::Result<Identity> {
         Ok(identity(self.file))
+    }
+}
+
+impl Handle {
+    /// What of a journal is to be made durable.
+    fn kind_of_journal_sync(&self) -> &'static str {
+        let inner = self.disk.inner();
+        let file = &inner.files[self.file];
+        let Some((offset, last)) = file.pending.last() else {
+            return "journal: nothing";
+        };
+        let new = !inner.is_named(self.file, "db.json.journal");
+        let mut pending = file.pending.iter();
+        if new && pending.any(|(_, bytes)| has(bytes, "\"journal\"")) {
+            "new journal"
+        } else if new {
+            "new journal: the rest"
+        } else if *offset == 0 && has(last, "\"batch\"") {
+            "journal: as it was read"
+        } else if has(last, &format!("\"checkpoint\":\"{}\"", Digest::default())) {
+            "journal: a line for a checkpoint"
+        } else if has(last, "\"checkpoint\"") {
+            "journal: a checkpoint"
+        } else if has(last, "\"changes\"") {
+            "journal: a batch"
+        } else {
+            "journal: its room"
+        }
     }
 }

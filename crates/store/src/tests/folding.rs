@@ -1,0 +1,230 @@
+//! Folds beside writes: what goes on meanwhile, and what can come in between.
+
+use std::{io::ErrorKind, path::Path, sync::Arc, thread, time::Duration};
+
+use common::User;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::{
+    author::Author,
+    error::WriteError,
+    journal::{
+        file::{
+            paths::{journal_path, new_path},
+            recovery::recover,
+        },
+        shared::{Folding, Shared},
+        writer::Writer,
+    },
+    json::Object,
+    store::Store,
+    tests::simulated::{FULL, Fault, Simulated},
+    write::Operation,
+};
+
+const DB: &str = "/data/db.json";
+
+/// Calls of `fold` that take a fold from nothing to its end.
+const PARTS: usize = 6;
+
+fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer<User>) {
+    let (shared, writer) =
+        Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
+    (shared, writer.unwrap())
+}
+
+fn user(username: &str) -> Object {
+    serde_json::from_value(json!({"username": username, "name": "N", "bio": ""})).unwrap()
+}
+
+fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
+    let (answer, mut answered) = oneshot::channel();
+    let operation = Operation::Create(user(username));
+    writer.write(vec![(Author::Service, operation, answer)]);
+    answered.try_recv().unwrap().into_outcome().map(drop)
+}
+
+/// Begins a fold, or takes it on by one part: of the writer or of its helper.
+fn fold(writer: &mut Writer<User>) {
+    if !writer.worker().work_now() {
+        writer.go_on_folding();
+        writer.begin_fold();
+    }
+}
+
+fn base(disk: &Simulated) -> String {
+    String::from_utf8(disk.contents(Path::new(DB)).unwrap()).unwrap()
+}
+
+/// How many users a start would recover.
+fn count(disk: &Simulated) -> usize {
+    let recovered = recover::<User>(disk, Path::new(DB)).unwrap();
+    recovered.document.state.summary.count
+}
+
+/// Waits until the disk holds what is asked for.
+fn until(held: impl Fn() -> bool) {
+    while !held() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn writes_are_answered_while_db_json_is_written() {
+    let disk = Simulated::new(0);
+    let store =
+        Store::<User>::open_on(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
+    store.create(Author::Service, user("finn")).await.unwrap();
+    disk.hold_syncs_of("db.json.new");
+    // The idle fold begins, and its file is not durable before the test says so.
+    let new = new_path(Path::new(DB));
+    until(|| disk.contents(&new).is_some_and(|text| !text.is_empty()));
+    for number in 0..100 {
+        let user = user(&format!("user-{number}"));
+        store.create(Author::Service, user).await.unwrap();
+    }
+    assert!(!base(&disk).contains("finn"));
+    assert_eq!(store.status().await.unwrap().records, 101);
+    disk.hold_syncs(false);
+    until(|| base(&disk).contains("user-99"));
+    drop(store);
+}
+
+#[test]
+fn what_comes_during_a_fold_stays_in_the_journal() {
+    let disk = Simulated::new(0);
+    let (_, mut writer) = open(&disk);
+    create(&mut writer, "before").unwrap();
+    for part in 0..PARTS {
+        fold(&mut writer);
+        create(&mut writer, &format!("during-{part}")).unwrap();
+    }
+    let journal = disk.contents(&journal_path(Path::new(DB))).unwrap();
+    let journal = String::from_utf8(journal).unwrap();
+    assert!(base(&disk).contains("before") && !base(&disk).contains("during-0"));
+    assert!(!journal.contains("before") && journal.contains("during-0"));
+    disk.restart(true);
+    assert_eq!(count(&disk), 1 + PARTS);
+}
+
+#[test]
+fn a_fold_whose_files_cannot_be_written_is_made_up_for_and_writes_go_on() {
+    // Of the helper's two parts, after the writer's.
+    for (helper, fault) in [1, 3].into_iter().flat_map(|helper| {
+        let faults = [FULL, Fault::Fails(ErrorKind::Other)];
+        faults.map(|fault| (helper, fault))
+    }) {
+        let mut failures = 0;
+        for after in 1..12 {
+            let disk = Simulated::new(0);
+            let (shared, mut writer) = open(&disk);
+            create(&mut writer, "finn").unwrap();
+            for _ in 0..helper {
+                fold(&mut writer);
+            }
+            create(&mut writer, "jake").unwrap();
+            disk.arm(after, fault);
+            fold(&mut writer);
+            disk.restart(false);
+            writer.go_on_folding();
+            if helper == 3 && fault != FULL && after == 1 {
+                // The name of the new db.json could not be made durable: that is in doubt.
+                assert!(shared.refusal.get().is_some());
+                continue;
+            }
+            assert_eq!(shared.refusal.get(), None, "{helper} {fault:?} {after}");
+            if shared.folding() == Folding::Fails {
+                failures += 1;
+                for new in [Path::new(DB), &journal_path(Path::new(DB))] {
+                    assert_eq!(disk.contents(&new_path(new)), None, "the disk may be full");
+                }
+            }
+            create(&mut writer, "pb").unwrap();
+            for _ in 0..2 * PARTS {
+                fold(&mut writer);
+            }
+            assert_eq!(shared.folding(), Folding::Works);
+            assert!(base(&disk).contains("pb"), "{helper} {fault:?} {after}");
+            disk.restart(true);
+            assert_eq!(count(&disk), 3);
+        }
+        assert!(failures > 0, "{helper} {fault:?}");
+    }
+}
+
+#[test]
+fn a_stop_during_a_fold_leaves_all_in_db_json() {
+    for parts in 0..=PARTS {
+        let disk = Simulated::new(0);
+        let (shared, mut writer) = open(&disk);
+        create(&mut writer, "finn").unwrap();
+        for _ in 0..parts {
+            fold(&mut writer);
+        }
+        create(&mut writer, "jake").unwrap();
+        writer.close();
+        assert_eq!(shared.closed.get(), Some(&Ok(())), "{parts}");
+        drop(writer);
+        disk.take_away(&journal_path(Path::new(DB)));
+        assert_eq!(count(&disk), 2, "{parts}");
+    }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_rest_of_a_fold() {
+    let disk = Simulated::new(0);
+    let (_, mut writer) = open(&disk);
+    create(&mut writer, "finn").unwrap();
+    writer.begin_fold();
+    let worker = writer.worker();
+    let new = new_path(Path::new(DB));
+    disk.hold_syncs_of("db.json.new");
+    let helper = thread::spawn(move || while worker.work() {});
+    until(|| disk.contents(&new).is_some_and(|text| !text.is_empty()));
+    // The sync that is under way ends, and the writer's own fold begins.
+    let stopping = thread::spawn(move || writer.close());
+    disk.hold_syncs(false);
+    stopping.join().unwrap();
+    helper.join().unwrap();
+    assert_eq!(count(&disk), 1);
+    assert!(base(&disk).contains("finn"));
+}
+
+#[test]
+fn files_that_others_change_during_a_fold_are_noticed() {
+    let at = journal_path(Path::new(DB));
+    for parts in 1..PARTS {
+        // Whatever was changed, nothing that was acknowledged is lost.
+        let run = |change: &dyn Fn(&Simulated)| {
+            let disk = Simulated::new(0);
+            let (shared, mut writer) = open(&disk);
+            create(&mut writer, "finn").unwrap();
+            for _ in 0..parts {
+                fold(&mut writer);
+            }
+            create(&mut writer, "jake").unwrap();
+            change(&disk);
+            for _ in 0..2 * PARTS {
+                fold(&mut writer);
+            }
+            assert!(create(&mut writer, "pb").is_err(), "{parts}");
+            assert!(shared.refusal.get().is_some(), "{parts}");
+            writer.close();
+            drop(writer);
+            disk
+        };
+        let edited = br#"{"users": []}"#;
+        let disk = run(&|disk| disk.put(Path::new(DB), edited));
+        assert_eq!(base(&disk).as_bytes(), edited, "{parts}");
+        let disk = run(&|disk| disk.take_away(&at));
+        assert_eq!(count(&disk), 2, "{parts}");
+        let disk = run(&|disk| {
+            disk.take_away(&at);
+            disk.put(&at, b"precious");
+        });
+        assert_eq!(disk.contents(&at).unwrap(), b"precious", "{parts}");
+        disk.take_away(&at);
+        assert_eq!(count(&disk), 2, "{parts}");
+    }
+}
