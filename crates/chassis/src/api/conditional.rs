@@ -17,7 +17,7 @@ pub(crate) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     }
     let ours = etag.as_bytes();
     match Tags::of(headers, &header::IF_NONE_MATCH) {
-        None => false,
+        None | Some(Tags::Malformed) => false,
         Some(Tags::Any) => true,
         Some(Tags::Listed(tags)) => tags
             .iter()
@@ -28,16 +28,23 @@ pub(crate) fn not_modified(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 /// What the client demands of the stored record before it is written. `If-Match` is compared
 /// strongly and `If-None-Match` weakly. If there are both, both must hold (RFC 9110 section
 /// 13.2.2).
+///
+/// RFC 9110 does not say what a malformed header means. Here no record meets it: the client
+/// wanted protection, so the write is refused.
 pub(crate) fn precondition(headers: &HeaderMap) -> Precondition {
     Precondition {
-        matches: versions(headers, &header::IF_MATCH, false),
-        matches_none: versions(headers, &header::IF_NONE_MATCH, true),
+        matches: versions(headers, &header::IF_MATCH),
+        matches_none: versions(headers, &header::IF_NONE_MATCH),
     }
 }
 
-fn versions(headers: &HeaderMap, name: &HeaderName, weakly: bool) -> Option<Versions> {
+fn versions(headers: &HeaderMap, name: &HeaderName) -> Option<Versions> {
+    let weakly = name == header::IF_NONE_MATCH;
     Some(match Tags::of(headers, name)? {
         Tags::Any => Versions::Any,
+        // `If-None-Match: *` refuses every record, and `If-Match` without a tag does.
+        Tags::Malformed if weakly => Versions::Any,
+        Tags::Malformed => Versions::Digests(Vec::new()),
         Tags::Listed(tags) => {
             let comparable = tags.iter().filter(|tag| weakly || !tag.weak);
             // All our tags have one length: a tag of another length matches nothing.
@@ -86,7 +93,9 @@ mod tests {
             (format!("\"x\", {tag}"), &one, &one),
             (format!("W/{tag}"), &none, &one),
             ("\"x\"".to_owned(), &none, &none),
-            (format!("{tag}, *"), &none, &none),
+            (String::new(), &none, &none),
+            (format!("{tag}, *"), &none, &Versions::Any),
+            (tag[1..].to_owned(), &none, &Versions::Any),
             ("*".to_owned(), &Versions::Any, &Versions::Any),
         ] {
             let value = HeaderValue::try_from(given).unwrap();

@@ -17,6 +17,8 @@ pub(crate) enum Tags<'a> {
     Any,
     /// The tags of a list.
     Listed(Vec<Tag<'a>>),
+    /// Neither `*` nor a list: nobody knows which tags the client means.
+    Malformed,
 }
 
 /// One entity tag.
@@ -30,9 +32,6 @@ pub(crate) struct Tag<'a> {
 impl<'a> Tags<'a> {
     /// Reads the lines of a header, which together are one list (RFC 9110 section 5.3). `None`
     /// if the header is absent.
-    ///
-    /// RFC 9110 does not say what a malformed list means. Here it names no tag and so never
-    /// matches: with `If-Match` the write is refused, and `If-None-Match` has no effect.
     pub fn of(headers: &'a HeaderMap, name: &HeaderName) -> Option<Self> {
         let lines = || headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let (first, several) = (lines().next()?, lines().nth(1).is_some());
@@ -42,7 +41,7 @@ impl<'a> Tags<'a> {
         let mut tags = Vec::new();
         for line in lines() {
             if read_list(line, &mut tags).is_none() {
-                return Some(Self::Listed(Vec::new()));
+                return Some(Self::Malformed);
             }
         }
         Some(Self::Listed(tags))
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_names_nothing() {
+    fn what_is_no_list_is_malformed() {
         for bad in [
             "a",
             "\"a",
@@ -150,11 +149,16 @@ mod tests {
             "*, *",
             "**",
         ] {
-            assert_eq!(listed(&[bad.as_bytes()]), [""; 0], "{bad}");
+            let headers = read(&[bad.as_bytes()]);
+            assert_eq!(
+                Tags::of(&headers, &IF_MATCH),
+                Some(Tags::Malformed),
+                "{bad}"
+            );
         }
-        assert_eq!(listed(&[b"\"a\"", b"*"]), [""; 0]);
-        assert_eq!(listed(&[b"*", b"\"a\""]), [""; 0]);
-        assert_eq!(listed(&[b"*", b"*"]), [""; 0]);
+        for lines in [[&b"\"a\""[..], b"*"], [b"*", b"\"a\""], [b"*", b"*"]] {
+            assert_eq!(Tags::of(&read(&lines), &IF_MATCH), Some(Tags::Malformed));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Conditional writes.
 
 use serde_json::json;
-use testkit::{Response, Task};
+use testkit::{Request, Response, Task};
 
 use crate::{authorized, create, problem, user, writable, write};
 
@@ -92,7 +92,7 @@ fn if_none_match_refuses_what_it_names() {
     }
     assert_eq!(task.get("/api/users/1").header("etag"), etag);
 
-    let others = ["\"x\"", "\"x,*,y\"", "\"*\"", &etag.to_uppercase(), "*, *"];
+    let others = ["\"x\"", "\"x,*,y\"", "\"*\"", &etag.to_uppercase(), ""];
     for method in ["PUT", "PATCH"] {
         for tags in others {
             let answer = edit(&task, method, &[("If-None-Match", tags)]);
@@ -104,5 +104,35 @@ fn if_none_match_refuses_what_it_names() {
     for method in ["PUT", "PATCH", "DELETE"] {
         let answer = edit(&task, method, &[("If-None-Match", "*")]);
         assert_eq!(problem(&answer).0, "not-found", "{method}");
+    }
+}
+
+#[test]
+fn a_malformed_if_none_match_refuses_every_write() {
+    let task = writable().start();
+    let etag = create(&task, "finn").header("etag").to_owned();
+    let malformed = [
+        format!("{etag}, *"),
+        "\"a\", *".to_owned(),
+        "*, *".to_owned(),
+        etag.trim_matches('"').to_owned(),
+        etag.trim_end_matches('"').to_owned(),
+        "\"x".to_owned(),
+        format!("\"x\" {etag}"),
+        format!("\"x,{etag}"),
+        "x".to_owned(),
+    ];
+    for method in ["PUT", "PATCH", "DELETE"] {
+        for tags in &malformed {
+            let answer = edit(&task, method, &[("If-None-Match", tags)]);
+            assert_eq!(problem(&answer).0, "precondition-failed", "{method} {tags}");
+        }
+        let two_lines = [("If-None-Match", "\"x\""), ("If-None-Match", "*")];
+        let answer = edit(&task, method, &two_lines);
+        assert_eq!(problem(&answer).0, "precondition-failed", "{method}");
+    }
+    for tags in &malformed {
+        let read = Request::get("/api/users/1").header("If-None-Match", tags);
+        assert_eq!(task.ask(&read).status, 200, "{tags}");
     }
 }
