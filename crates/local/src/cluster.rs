@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alb::listen_socket::ListenSocket;
 use crate::alb::listener::Listener;
-use crate::alb::proxy::request::{Proxy, Timeouts};
+use crate::alb::proxy::forward::{Proxy, Timeouts};
 use crate::alb::target_group::TargetGroup;
 use crate::alb::topology::{self, ServiceDefinition};
 use crate::alb::wire::connections::Limits;
 use crate::config::{self, ClusterArgs};
-use crate::control::commands::{Answer, Control, Request, Success};
+use crate::control::socket::{Answer, Control, Request, Success};
 use crate::control::status::{self, ClusterStatus};
 use crate::ecs::scheduler::{Order, Outcome, Scheduler};
 use crate::ecs::task::TaskDefinition;
@@ -233,9 +233,9 @@ impl Cluster {
                 let status = Box::new(self.status().await);
                 return waits(outcome, Some(Ok(Success::Status(status))));
             }
-            Request::Token(subject) => {
+            Request::Token(request) => {
                 let token = match &self.issuer {
-                    Some(issuer) => issuer.token(subject).map_err(|error| format!("{error:#}")),
+                    Some(issuer) => issuer.token(request).map_err(|error| format!("{error:#}")),
                     None => {
                         Err("this cluster only reads: start it with --writable to write".to_owned())
                     }

@@ -16,7 +16,7 @@ use p256::elliptic_curve::rand_core::OsRng;
 use p256::pkcs8::EncodePrivateKey;
 use serde::Serialize;
 
-use crate::control::commands::Subject;
+use crate::control::socket::TokenRequest;
 use crate::ecs::data;
 
 /// The name of the issuer, in `iss`.
@@ -88,24 +88,24 @@ impl Issuer {
         ]
     }
 
-    /// A token for the subject, valid from now on.
+    /// The requested token, valid from now on.
     ///
     /// # Errors
     /// When the lifetime is more than a year, or the system has no randomness.
-    pub fn token(&self, subject: Subject) -> Result<String> {
+    pub fn token(&self, request: TokenRequest) -> Result<String> {
         const YEAR: Duration = Duration::from_hours(365 * 24);
-        ensure!(subject.lifetime <= YEAR, "a token lives a year at most");
+        ensure!(request.lifetime <= YEAR, "a token lives a year at most");
         let now = Timestamp::now();
         let claims = Claims {
             iss: ISSUER,
             aud: &self.audience,
-            sub: subject.user.to_string(),
+            sub: request.user.to_string(),
             client_id: "local",
             iat: now.as_second(),
-            exp: (now + subject.lifetime).as_second(),
+            exp: (now + request.lifetime).as_second(),
             jti: data::token()?,
-            forum_user: subject.user,
-            scope: subject.moderator.then_some(MODERATOR_SCOPE),
+            forum_user: request.user,
+            scope: request.moderator.then_some(MODERATOR_SCOPE),
         };
         let header = Header {
             typ: Some("at+jwt".to_owned()),
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    const SUBJECT: Subject = Subject {
+    const REQUEST: TokenRequest = TokenRequest {
         user: 3,
         moderator: false,
         lifetime: Duration::from_hours(1),
@@ -145,7 +145,7 @@ mod tests {
     fn the_key_set_verifies_a_token_for_each_service_and_for_no_other() {
         let root = tempfile::tempdir().unwrap();
         let issuer = Issuer::start(root.path(), &["users", "posts"]).unwrap();
-        let token = issuer.token(SUBJECT).unwrap();
+        let token = issuer.token(REQUEST).unwrap();
         for service in ["users", "posts"] {
             let claims = claims(&issuer, &token, service).unwrap();
             assert_eq!(claims[USER_CLAIM], 3);
@@ -159,9 +159,9 @@ mod tests {
     fn a_moderators_token_has_the_scope() {
         let root = tempfile::tempdir().unwrap();
         let issuer = Issuer::start(root.path(), &["users"]).unwrap();
-        let moderator = Subject {
+        let moderator = TokenRequest {
             moderator: true,
-            ..SUBJECT
+            ..REQUEST
         };
         let token = issuer.token(moderator).unwrap();
         let claims = claims(&issuer, &token, "users").unwrap();
@@ -180,9 +180,9 @@ mod tests {
     fn a_token_lives_a_year_at_most() {
         let root = tempfile::tempdir().unwrap();
         let issuer = Issuer::start(root.path(), &["users"]).unwrap();
-        let forever = Subject {
+        let forever = TokenRequest {
             lifetime: Duration::MAX,
-            ..SUBJECT
+            ..REQUEST
         };
         assert!(issuer.token(forever).is_err());
     }

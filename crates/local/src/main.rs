@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use local::config::{self, Command, Config, ControlArgs};
-use local::control::commands::{self, Request, Subject, Success};
+use local::control::socket::{self, Request, Success, TokenRequest};
 use local::event::Events;
 use local::terminal::printer::Printer;
 use local::{cluster, ecs::program, standalone, terminal::table};
@@ -55,12 +55,12 @@ fn run(config: Config) -> Result<()> {
                     lifetime,
                     control,
                 }) => {
-                    let subject = Subject {
+                    let request = TokenRequest {
                         user,
                         moderator,
                         lifetime,
                     };
-                    ask(control, Request::Token(subject), print).await
+                    ask(control, Request::Token(request), print).await
                 }
                 Some(Command::Status { control }) => ask(control, Request::Status, print).await,
             }
@@ -71,11 +71,11 @@ fn run(config: Config) -> Result<()> {
 
 /// Sends a request to the running cluster, and prints its answer.
 async fn ask(control: ControlArgs, request: Request, print: impl Fn(String)) -> Result<()> {
-    let socket = match control.socket {
+    let path = match control.socket {
         Some(socket) => socket,
         None => cluster::socket(None, &config::root(None)?),
     };
-    match commands::ask(&socket, &request).await? {
+    match socket::ask(&path, &request).await? {
         Success::Done(text) => print(format!("{text}\n")),
         Success::Status(status) => print(table::draw(&status)),
     }

@@ -17,7 +17,7 @@ use crate::alb::check::{self, Transition};
 use crate::alb::health::HealthState;
 use crate::alb::listen_socket::ListenSocket;
 use crate::alb::listener::Listener;
-use crate::alb::proxy::request::{Proxy, Timeouts};
+use crate::alb::proxy::forward::{Proxy, Timeouts};
 use crate::alb::target::{Target, TargetState};
 use crate::alb::target_group::TargetGroup;
 use crate::alb::wire::connections::Limits;

@@ -1,4 +1,4 @@
 //! Shows and changes the running cluster over a socket.
 
-pub mod commands;
+pub mod socket;
 pub mod status;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use local::control::commands::{self, Request};
+use local::control::socket::{Request, ask};
 use rustix::process::Signal;
 use tokio::sync::{Mutex, watch};
 
@@ -145,7 +145,7 @@ impl System {
     /// Asks the cluster to change something, and waits for its answer.
     pub async fn ask(&self, request: Request) -> Result<(), String> {
         let socket = self.cluster.lock().await.socket.clone();
-        let asked = commands::ask(&socket, &request).await;
+        let asked = ask(&socket, &request).await;
         asked.map(drop).map_err(|error| format!("{error:#}"))
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use local::cluster;
 use local::config::Config;
-use local::control::commands::{self, Request, Success};
+use local::control::socket::{Request, Success, ask};
 use local::event::Events;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -166,8 +166,7 @@ async fn panicking_cluster() {
         table.notified().await;
         assert!(!outside, "a panic on purpose");
         let socket = Path::new(&root).join("target/local.sock");
-        let Success::Status(status) = commands::ask(&socket, &Request::Status).await.unwrap()
-        else {
+        let Success::Status(status) = ask(&socket, &Request::Status).await.unwrap() else {
             unreachable!("a status was asked for");
         };
         kill(status.services[0].tasks[0].pid.unwrap(), Signal::KILL);

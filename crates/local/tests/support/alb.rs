@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use local::alb::health::HealthCheck;
 use local::alb::listener::Listener;
-use local::alb::proxy::request::{Proxy, Timeouts};
+use local::alb::proxy::forward::{Proxy, Timeouts};
 use local::alb::proxy::server;
 use local::alb::target_group::TargetGroup;
 use local::alb::topology;

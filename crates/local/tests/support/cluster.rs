@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use local::control::commands::{self, Request, Success};
+use local::control::socket::{Request, Success, ask};
 use local::control::status::{ClusterStatus, TaskStatus};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -225,7 +225,7 @@ impl Cluster {
     }
 
     pub async fn status(&self) -> ClusterStatus {
-        match commands::ask(&self.socket, &Request::Status).await.unwrap() {
+        match ask(&self.socket, &Request::Status).await.unwrap() {
             Success::Status(status) => *status,
             Success::Done(text) => panic!("{text}"),
         }

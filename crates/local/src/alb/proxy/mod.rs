@@ -2,6 +2,6 @@
 
 pub mod access;
 pub mod answer;
-pub mod request;
+pub mod forward;
 pub mod response_body;
 pub mod server;

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::alb::proxy::answer;
-use crate::alb::proxy::request::Proxy;
+use crate::alb::proxy::forward::Proxy;
 use crate::alb::wire::connections::{Activity, Connections, Limits, Place};
 use crate::alb::wire::headers::Client;
 use crate::alb::wire::socket::ClientSocket;

@@ -1,5 +1,5 @@
-//! Controls a running cluster over a Unix socket. Each connection carries one request and one answer,
-//! both a line of JSON.
+//! The Unix socket of a running cluster, from both sides. Each connection carries one request and one
+//! answer, both a line of JSON.
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
@@ -28,12 +28,12 @@ pub enum Request {
     /// Describe the cluster.
     Status,
     /// Sign a token.
-    Token(Subject),
+    Token(TokenRequest),
 }
 
-/// Who a token is for.
+/// Who a token is for, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
+pub struct TokenRequest {
     /// The id of the user.
     pub user: u64,
     /// Whether the user may moderate.
