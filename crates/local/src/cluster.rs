@@ -14,8 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::alb::listen_socket::ListenSocket;
 use crate::alb::listener::Listener;
 use crate::alb::proxy::forward::{Proxy, Timeouts};
-use crate::alb::target_group::TargetGroup;
-use crate::alb::topology::{self, ServiceDefinition};
 use crate::alb::wire::connections::Limits;
 use crate::config::{self, ClusterArgs};
 use crate::control::socket::{Answer, Control, Request, Success};
@@ -25,6 +23,7 @@ use crate::ecs::task::TaskDefinition;
 use crate::event::Events;
 use crate::issuer::Issuer;
 use crate::signals::Signals;
+use crate::topology::{self, ServiceDefinition, no_service};
 use crate::{
     alb::proxy::server,
     ecs::{data, program},
@@ -108,14 +107,11 @@ impl Cluster {
         let table_shown = Arc::new(AtomicBool::new(false));
         let events = events.quiet_until(Arc::clone(&table_shown));
         let mut schedulers = JoinSet::new();
-        let (mut services, mut groups, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut services, mut rules, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
         for definition in &definitions {
             let name = definition.name.clone();
-            let group = Arc::new(TargetGroup::new(
-                name.clone(),
-                definition.health_check.clone(),
-                definition.deregistration_delay,
-            ));
+            let group = definition.target_group();
+            rules.push(definition.rule(Arc::clone(&group)));
             let (db, environment) = if let Some(issuer) = &issuer {
                 let db = data::writable(&root, &name)?;
                 let (token, file) = data::write_token(&root, &name)?;
@@ -137,15 +133,8 @@ impl Cluster {
             };
             let (orders, inbox) = mpsc::channel(16);
             let desired = definition.desired_count as usize;
-            schedulers.spawn(Scheduler::run(
-                Arc::clone(&group),
-                task,
-                desired,
-                events.clone(),
-                inbox,
-            ));
+            schedulers.spawn(Scheduler::run(group, task, desired, events.clone(), inbox));
             services.push((name, orders));
-            groups.push((definition.clone(), group));
         }
         let url = listen_socket.url()?;
         print(format!("starting {} behind {url}\n", names.join(", ")));
@@ -153,7 +142,7 @@ impl Cluster {
             note: listen_socket.note.clone(),
             url,
             proxy: Arc::new(Proxy {
-                listener: Listener::new(&groups),
+                listener: Listener::new(rules),
                 timeouts: Timeouts::default(),
                 events,
             }),
@@ -336,18 +325,6 @@ fn apply_counts(
         definition.desired_count = u32::try_from(*count).context("--count")?;
     }
     Ok(())
-}
-
-/// The error message for a name that no service has.
-pub(crate) fn no_service(name: &str, definitions: &[ServiceDefinition]) -> String {
-    let names: Vec<_> = definitions
-        .iter()
-        .map(|definition| definition.name.as_str())
-        .collect();
-    format!(
-        "no service {name:?} in the topology, only {}",
-        names.join(", ")
-    )
 }
 
 /// Passes on the panic of a scheduler, which ends by itself in no other way.

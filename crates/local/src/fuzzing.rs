@@ -1,6 +1,7 @@
 //! Entry points for the fuzzer (`crates/fuzz`). They exist only when it builds this crate.
 
-use crate::alb::{path_pattern::PathPattern, topology};
+use crate::alb::path_pattern::PathPattern;
+use crate::topology;
 
 /// Any two lines as a pattern and a path: the matcher agrees with the definition.
 ///

@@ -21,3 +21,4 @@ pub mod issuer;
 pub mod signals;
 pub mod standalone;
 pub mod terminal;
+pub mod topology;

@@ -21,15 +21,12 @@ use crate::alb::proxy::forward::{Proxy, Timeouts};
 use crate::alb::target::{Target, TargetState};
 use crate::alb::target_group::TargetGroup;
 use crate::alb::wire::connections::Limits;
-use crate::cluster::no_service;
 use crate::config::{self, ListenerArgs};
 use crate::control::status::{self, ClusterStatus, ServiceStatus, TaskStatus};
 use crate::event::{Event, Events};
 use crate::signals::Signals;
-use crate::{
-    alb::{proxy::server, topology},
-    terminal::table,
-};
+use crate::topology::{self, ServiceDefinition, no_service};
+use crate::{alb::proxy::server, terminal::table};
 
 /// How often names are looked up. A container may have another address after a restart.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -53,22 +50,12 @@ pub async fn run(
     let definitions = topology::load(&config::root(args.root)?.join("deploy/services"))?;
     let groups: Vec<_> = definitions
         .iter()
-        .map(|definition| {
-            let group = TargetGroup::new(
-                definition.name.clone(),
-                definition.health_check.clone(),
-                definition.deregistration_delay,
-            );
-            (definition.clone(), Arc::new(group))
-        })
+        .map(ServiceDefinition::target_group)
         .collect();
     let mut following = JoinSet::new();
     let mut followers = Vec::new();
     for (name, address) in targets {
-        let Some((_, group)) = groups
-            .iter()
-            .find(|(definition, _)| definition.name == name)
-        else {
+        let Some(group) = groups.iter().find(|group| group.name == name) else {
             bail!(
                 "--target {name}={address}: {}",
                 no_service(&name, &definitions)
@@ -78,8 +65,12 @@ pub async fn run(
     }
     let listen_socket = ListenSocket::open(args.host, args.port).await?;
     let (url, note) = (listen_socket.url()?, listen_socket.note);
+    let rules = definitions
+        .iter()
+        .zip(&groups)
+        .map(|(definition, group)| definition.rule(Arc::clone(group)));
     let proxy = Arc::new(Proxy {
-        listener: Listener::new(&groups),
+        listener: Listener::new(rules.collect()),
         timeouts: Timeouts::default(),
         events,
     });
@@ -95,7 +86,7 @@ pub async fn run(
     for follower in &mut followers {
         follower.resolve().await;
     }
-    let services = groups.iter().map(|(_, group)| describe(group)).collect();
+    let services = groups.iter().map(|group| describe(group)).collect();
     let status = ClusterStatus {
         url,
         rules,

@@ -1,6 +1,7 @@
 //! The listener: its rules, and which of them a request's path matches.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,9 @@ use http::StatusCode;
 
 use crate::alb::path_pattern::PathPattern;
 use crate::alb::target_group::TargetGroup;
-use crate::alb::topology::ServiceDefinition;
+
+/// The priorities of the listener's own fixed responses, which no other rule may take.
+pub const RESERVED_PRIORITIES: RangeInclusive<u16> = 1..=2;
 
 /// The rules of a load balancer's one listener.
 pub struct Listener {
@@ -47,10 +50,10 @@ pub struct FixedResponse {
 }
 
 impl Listener {
-    /// The forum's listener: a rule for each service, two fixed responses that clients of the
+    /// The forum's listener: the rules of its services, two fixed responses that clients of the
     /// tutorial's monolith expect, and a fixed 404 for all other paths.
     #[must_use]
-    pub fn new(services: &[(ServiceDefinition, Arc<TargetGroup>)]) -> Self {
+    pub fn new(mut rules: Vec<Rule>) -> Self {
         let text = |body| FixedResponse {
             status: StatusCode::OK,
             content_type: "text/plain",
@@ -64,19 +67,14 @@ impl Listener {
                 .collect(),
             action: Action::FixedResponse(response),
         };
-        let mut rules = vec![
+        rules.extend([
             fixed(1, &["/"], text(b"Ready to receive requests")),
             fixed(
                 2,
                 &["/api", "/api/"],
                 text(b"API ready to receive requests"),
             ),
-        ];
-        rules.extend(services.iter().map(|(definition, group)| Rule {
-            priority: definition.rule_priority,
-            path_patterns: definition.path_patterns.clone(),
-            action: Action::Forward(Arc::clone(group)),
-        }));
+        ]);
         let not_found = FixedResponse {
             status: StatusCode::NOT_FOUND,
             content_type: "application/json",
@@ -181,12 +179,11 @@ mod tests {
     fn the_forum_has_fixed_responses_beside_its_services() {
         let directory =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/services");
-        let services: Vec<_> = crate::alb::topology::load(&directory)
-            .unwrap()
-            .into_iter()
-            .map(|definition| (definition.clone(), TargetGroup::for_tests(&definition.name)))
-            .collect();
-        let listener = Listener::new(&services);
+        let services = crate::topology::load(&directory).unwrap();
+        let rules = services
+            .iter()
+            .map(|service| service.rule(service.target_group()));
+        let listener = Listener::new(rules.collect());
         // The templates are tested with the same table, so that the cloud and this machine route
         // alike. A row with NAME holds for every service.
         let table = directory.join("../tests/paths.json");
@@ -194,7 +191,7 @@ mod tests {
             serde_json::from_str(&std::fs::read_to_string(table).unwrap()).unwrap();
         assert!(table.len() > 20);
         for row in table {
-            for (service, _) in &services {
+            for service in &services {
                 let path = row["path"].replace("NAME", &service.name);
                 let expected = match &*row["target"] {
                     "root" | "api" => "fixed 200",

@@ -8,5 +8,4 @@ pub mod path_pattern;
 pub mod proxy;
 pub mod target;
 pub mod target_group;
-pub mod topology;
 pub mod wire;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::alb::listener::{Action, Listener};
-use crate::alb::topology::ServiceDefinition;
+use crate::topology::ServiceDefinition;
 
 /// The whole cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

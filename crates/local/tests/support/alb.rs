@@ -10,9 +10,9 @@ use local::alb::listener::Listener;
 use local::alb::proxy::forward::{Proxy, Timeouts};
 use local::alb::proxy::server;
 use local::alb::target_group::TargetGroup;
-use local::alb::topology;
 use local::alb::wire::connections::Limits;
 use local::event::Events;
+use local::topology;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -59,10 +59,10 @@ pub async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
         group.register(target);
     }
     let definitions = topology::load(&repository().join("deploy/services")).unwrap();
-    let users = definitions.into_iter().filter(|one| one.name == "users");
-    let services: Vec<_> = users.map(|users| (users, Arc::clone(&group))).collect();
+    let users = definitions.iter().filter(|one| one.name == "users");
+    let rules = users.map(|users| users.rule(Arc::clone(&group)));
     let proxy = Proxy {
-        listener: Listener::new(&services),
+        listener: Listener::new(rules.collect()),
         timeouts,
         events: Events::new(true, |_| {}),
     };
