@@ -18,7 +18,7 @@ use crate::alb::wire::connections::Limits;
 use crate::config::{self, ClusterArgs};
 use crate::control::socket::{Answer, Control, Request, Success};
 use crate::control::status::{self, ClusterStatus};
-use crate::ecs::scheduler::{Order, Outcome, Scheduler};
+use crate::ecs::scheduler::{Order, Outcome, Scheduler, propagate};
 use crate::ecs::task::TaskDefinition;
 use crate::event::Events;
 use crate::issuer::Issuer;
@@ -112,25 +112,11 @@ impl Cluster {
             let name = definition.name.clone();
             let group = definition.target_group();
             rules.push(definition.rule(Arc::clone(&group)));
-            let (db, environment) = if let Some(issuer) = &issuer {
-                let db = data::writable(&root, &name)?;
-                let (token, file) = data::write_token(&root, &name)?;
-                tokens.push((name.clone(), token));
-                let write_token = ("WRITE_TOKEN_FILE", file.into());
-                let environment = issuer.environment(&name).into_iter();
-                (db, environment.chain([write_token]).collect())
-            } else {
-                (data::seed(&root, &name), Vec::new())
-            };
             let program = programs
                 .remove(&name)
                 .context("a service without a program")?;
-            let task = TaskDefinition {
-                program,
-                db,
-                writable: args.writable,
-                environment,
-            };
+            let (task, token) = task_definition(&root, &name, program, issuer.as_ref())?;
+            tokens.extend(token.map(|token| (name.clone(), token)));
             let (orders, inbox) = mpsc::channel(16);
             let desired = definition.desired_count as usize;
             schedulers.spawn(Scheduler::run(group, task, desired, events.clone(), inbox));
@@ -190,8 +176,8 @@ impl Cluster {
         loop {
             tokio::select! {
                 (client, request) = self.control.next(), if answering.len() < ANSWERING_MAX => {
-                    let answer = self.answer(request).await;
-                    answering.spawn(async move { client.answer(&answer.await).await });
+                    let reply = self.reply(request).await;
+                    answering.spawn(async move { client.answer(&reply.answer().await).await });
                 }
                 Some(_) = answering.join_next() => {}
                 Some(end) = self.schedulers.join_next() => return propagate(end),
@@ -214,13 +200,12 @@ impl Cluster {
         .await;
     }
 
-    /// Passes a request to its service. The future waits for the outcome.
-    async fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send + use<> {
-        let (reply, outcome) = oneshot::channel::<Outcome>();
-        let (name, command) = match request {
+    /// Answers a request, or passes it to its service.
+    async fn reply(&self, request: Request) -> Reply {
+        match request {
             Request::Status => {
                 let status = Box::new(self.status().await);
-                return waits(outcome, Some(Ok(Success::Status(status))));
+                Reply::Now(Ok(Success::Status(status)))
             }
             Request::Token(request) => {
                 let token = match &self.issuer {
@@ -229,16 +214,28 @@ impl Cluster {
                         Err("this cluster only reads: start it with --writable to write".to_owned())
                     }
                 };
-                return waits(outcome, Some(token.map(Success::Done)));
+                Reply::Now(token.map(Success::Done))
             }
-            Request::Restart(name) => (name, Order::Restart(reply)),
-            Request::Scale(name, desired) => (name, Order::Scale(desired, reply)),
+            Request::Restart(name) => self.order(&name, Order::Restart).await,
+            Request::Scale(name, desired) => {
+                let scale = |reply| Order::Scale(desired, reply);
+                self.order(&name, scale).await
+            }
+        }
+    }
+
+    /// Sends an order to a service.
+    async fn order(
+        &self,
+        service: &str,
+        order: impl FnOnce(oneshot::Sender<Outcome>) -> Order,
+    ) -> Reply {
+        let Some((_, orders)) = self.services.iter().find(|(name, _)| name == service) else {
+            return Reply::Now(Err(no_service(service, &self.definitions)));
         };
-        let Some((_, service)) = self.services.iter().find(|(other, _)| *other == name) else {
-            return waits(outcome, Some(Err(no_service(&name, &self.definitions))));
-        };
-        let _ = service.send(command).await;
-        waits(outcome, None)
+        let (reply, outcome) = oneshot::channel();
+        let _ = orders.send(order(reply)).await;
+        Reply::Later(outcome)
     }
 
     async fn status(&self) -> ClusterStatus {
@@ -291,14 +288,53 @@ fn variable(service: &str) -> String {
     format!("{}_TOKEN", service.to_uppercase().replace('-', "_"))
 }
 
-async fn waits(outcome: oneshot::Receiver<Outcome>, known: Option<Answer>) -> Answer {
-    match known {
-        Some(answer) => answer,
-        None => match outcome.await {
-            Ok(outcome) => outcome.map(Success::Done),
-            Err(_) => Err("the cluster stopped meanwhile".to_owned()),
-        },
+/// The answer to a request.
+enum Reply {
+    Now(Answer),
+    /// When the service has carried out its order.
+    Later(oneshot::Receiver<Outcome>),
+}
+
+impl Reply {
+    async fn answer(self) -> Answer {
+        match self {
+            Self::Now(answer) => answer,
+            Self::Later(outcome) => match outcome.await {
+                Ok(outcome) => outcome.map(Success::Done),
+                Err(_) => Err("the cluster stopped meanwhile".to_owned()),
+            },
+        }
     }
+}
+
+/// How the tasks of a service are started. With an issuer they are writable, and the write token that
+/// they accept is returned, too.
+fn task_definition(
+    root: &Path,
+    service: &str,
+    program: PathBuf,
+    issuer: Option<&Issuer>,
+) -> Result<(TaskDefinition, Option<String>)> {
+    let Some(issuer) = issuer else {
+        let task = TaskDefinition {
+            program,
+            db: data::seed(root, service),
+            writable: false,
+            environment: Vec::new(),
+        };
+        return Ok((task, None));
+    };
+    let db = data::writable(root, service)?;
+    let (token, file) = data::write_token(root, service)?;
+    let write_token = ("WRITE_TOKEN_FILE", file.into());
+    let environment = issuer.environment(service).into_iter();
+    let task = TaskDefinition {
+        program,
+        db,
+        writable: true,
+        environment: environment.chain([write_token]).collect(),
+    };
+    Ok((task, Some(token)))
 }
 
 fn apply_counts(
@@ -325,13 +361,4 @@ fn apply_counts(
         definition.desired_count = u32::try_from(*count).context("--count")?;
     }
     Ok(())
-}
-
-/// Passes on the panic of a scheduler, which ends by itself in no other way.
-fn propagate(end: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = end
-        && let Ok(panic) = error.try_into_panic()
-    {
-        std::panic::resume_unwind(panic);
-    }
 }

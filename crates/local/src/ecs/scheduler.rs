@@ -369,8 +369,8 @@ impl Scheduler {
     }
 }
 
-/// Passes a job's panic on, so that the whole program ends and all tasks with it.
-fn propagate(job: Result<(), tokio::task::JoinError>) {
+/// Passes on the panic of a job or of a scheduler, so that the whole program ends and all tasks with it.
+pub(crate) fn propagate(job: Result<(), tokio::task::JoinError>) {
     if let Err(error) = job
         && let Ok(panic) = error.try_into_panic()
     {
