@@ -103,7 +103,7 @@ impl Issuer {
             client_id: "local",
             iat: now.as_second(),
             exp: (now + request.lifetime).as_second(),
-            jti: data::token()?,
+            jti: data::random_hex()?,
             forum_user: request.user,
             scope: request.moderator.then_some(MODERATOR_SCOPE),
         };

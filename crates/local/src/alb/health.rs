@@ -3,7 +3,6 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// How a target group checks its targets (the ALB's `HealthCheck…` parameters).
@@ -23,8 +22,7 @@ pub struct HealthCheck {
 
 /// The states of a registered target that checks decide. (The target group sets the ALB's fourth
 /// state, `draining`.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthState {
     /// Registered; no check has decided yet.
     Initial,

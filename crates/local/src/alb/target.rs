@@ -57,8 +57,7 @@ const IDLE_MAX: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS_MAX: usize = 64;
 
 /// The state of a registered target, in the ALB's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetState {
     /// No check decided yet.
     Initial,

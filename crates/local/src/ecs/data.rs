@@ -38,7 +38,7 @@ pub fn writable(root: &Path, service: &str) -> Result<PathBuf> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_token(root: &Path, service: &str) -> Result<(String, PathBuf)> {
-    let token = token()?;
+    let token = random_hex().context("cannot make a write token")?;
     let file = root.join("data").join(service).join("write-token");
     let fresh = file.with_extension("new");
     let written = || {
@@ -59,13 +59,13 @@ pub fn write_token(root: &Path, service: &str) -> Result<(String, PathBuf)> {
     Ok((token, file))
 }
 
-/// A random token: 128 bits as hexadecimal digits.
+/// 128 random bits as hexadecimal digits.
 ///
 /// # Errors
 /// When the system has no randomness.
-pub fn token() -> Result<String> {
+pub fn random_hex() -> Result<String> {
     let mut random = [0; 16];
-    getrandom::fill(&mut random).context("cannot make a write token")?;
+    getrandom::fill(&mut random).context("the system has no randomness")?;
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn tokens_differ() {
-        assert_eq!(token().unwrap().len(), 32);
-        assert_ne!(token().unwrap(), token().unwrap());
+        assert_eq!(random_hex().unwrap().len(), 32);
+        assert_ne!(random_hex().unwrap(), random_hex().unwrap());
     }
 }
