@@ -275,7 +275,7 @@ impl Activity {
         self.blocked.store(true, Relaxed);
     }
 
-    /// The answer breaks off where nothing else than the connection tells its end.
+    /// The answer broke off, and only the end of the connection shows the client where it ends.
     pub fn cut_off(&self) {
         self.cut_off.store(true, Relaxed);
     }
@@ -352,7 +352,7 @@ impl Answering {
         &self.0
     }
 
-    /// The answer breaks off where nothing else than the connection tells its end.
+    /// The answer broke off, and only the end of the connection shows the client where it ends.
     pub fn cut_off(&self) {
         self.0.cut_off();
     }
