@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alb::proxy::answer;
 use crate::alb::proxy::forward::Proxy;
-use crate::alb::wire::connections::{Activity, Connections, Limits, Place};
+use crate::alb::wire::connections::{Activity, Admitted, Connections, Limits};
 use crate::alb::wire::headers::Client;
 use crate::alb::wire::socket::ClientSocket;
 
@@ -46,17 +46,18 @@ pub async fn serve(
     stop: CancellationToken,
     deadline: Duration,
 ) {
-    let places = Connections::new(limits);
-    let mut connections = JoinSet::new();
+    let connections = Connections::new(limits);
+    let mut serving = JoinSet::new();
     let (mut refusing, mut refused) = (JoinSet::new(), VecDeque::new());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(place) = places.admit() {
-                        let activity = Arc::clone(&place.activity);
-                        let serving = connection(stream, peer, Arc::clone(&proxy), place, stop.clone());
-                        activity.runs_as(connections.spawn(serving));
+                    if let Some(admitted) = connections.admit() {
+                        let activity = Arc::clone(&admitted.activity);
+                        let proxy = Arc::clone(&proxy);
+                        let connection = connection(stream, peer, proxy, admitted, stop.clone());
+                        activity.runs_as(serving.spawn(connection));
                     } else {
                         refused.push_back(refusing.spawn(refuse(stream)));
                         if refused.len() > REFUSING_MAX
@@ -69,19 +70,19 @@ pub async fn serve(
                 // There are no descriptors left, or the client closed before it was accepted.
                 Err(error) => {
                     if error.kind() != std::io::ErrorKind::ConnectionAborted {
-                        places.make_room();
+                        connections.make_room();
                         sleep(Duration::from_millis(10)).await;
                     }
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(_) = serving.join_next() => {}
             Some(_) = refusing.join_next() => {}
             () = stop.cancelled() => break,
         }
     }
     drop(listener);
     let _ = timeout(deadline, async {
-        while connections.join_next().await.is_some() {}
+        while serving.join_next().await.is_some() {}
     })
     .await;
 }
@@ -91,7 +92,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     proxy: Arc<Proxy>,
-    place: Place,
+    admitted: Admitted,
     stop: CancellationToken,
 ) {
     let Ok(local) = stream.local_addr() else {
@@ -104,7 +105,7 @@ async fn connection(
         local,
     };
     let idle_timeout = proxy.timeouts.idle;
-    let activity = &place.activity;
+    let activity = &admitted.activity;
     let service = service_fn(|request| {
         let (proxy, answering) = (Arc::clone(&proxy), activity.begin());
         // Boxed, because hyper reserves room for it in every connection, also in idle ones.

@@ -104,8 +104,8 @@ pub struct Activity {
     task: OnceLock<AbortHandle>,
 }
 
-/// A connection's place among the open ones. Dropping it frees the place.
-pub struct Place {
+/// A connection that was admitted. Dropping this makes room for another one.
+pub struct Admitted {
     number: u64,
     /// What the connection is doing.
     pub activity: Arc<Activity>,
@@ -132,10 +132,10 @@ impl Connections {
         }))
     }
 
-    /// Returns a place for a new connection and closes another one for it when all are taken. Returns
-    /// `None` when no other may be closed.
+    /// Admits a new connection. If there is no room, another connection is closed. Returns `None` if
+    /// none may be closed.
     #[must_use]
-    pub fn admit(&self) -> Option<Place> {
+    pub fn admit(&self) -> Option<Admitted> {
         let mut open = self.0.open();
         if open.len() >= self.0.limits.connections && !self.0.make_room(&mut open) {
             return None;
@@ -156,7 +156,7 @@ impl Connections {
             task: OnceLock::new(),
         });
         open.insert(number, Arc::clone(&activity));
-        Some(Place { number, activity })
+        Some(Admitted { number, activity })
     }
 
     /// Closes one connection, if there is one that may be closed.
@@ -365,7 +365,7 @@ impl Drop for Answering {
     }
 }
 
-impl Drop for Place {
+impl Drop for Admitted {
     fn drop(&mut self) {
         self.activity.shared.open().remove(&self.number);
     }
