@@ -5,8 +5,8 @@ pub(crate) mod descriptors;
 pub(crate) mod head;
 pub(crate) mod reader;
 pub(crate) mod repeats;
-pub(crate) mod rest;
 pub(crate) mod socket;
+pub(crate) mod unread_body;
 
 use std::{
     convert::Infallible,
@@ -40,8 +40,8 @@ use crate::{
         connections::{Activity, Admitted, Connections},
         head::CheckHead,
         repeats::Repeats,
-        rest::{RequestBody, Rests},
         socket::Socket,
+        unread_body::{DrainUnread, RequestBody},
     },
 };
 
@@ -194,7 +194,7 @@ where
         Arc::clone(&admitted.activity),
         admitted.connections.clone(),
     ));
-    let service = Rests {
+    let service = DrainUnread {
         service: CheckHead(service),
         activity: Arc::clone(&admitted.activity),
     };
