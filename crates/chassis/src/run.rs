@@ -96,7 +96,7 @@ async fn live<M: Model>(
     let service_for = |peer, activity| router.for_connection(peer, activity);
     tracing::info!(addr = %listener.local_addr()?, "listening");
     let mut limits = Limits::new(config);
-    limits.max_connections = descriptors::make_room(limits.max_connections);
+    limits.max_connections = descriptors::raise_limit(limits.max_connections);
     let lifecycle = app.lifecycle();
     let living = async {
         let follow = async {

@@ -28,7 +28,8 @@ const NOT_SLOW: u64 = u64::MAX;
 #[derive(Debug)]
 pub(crate) struct Activity {
     opened: Instant,
-    /// Requests whose answers are not yet completely handed to the connection.
+    /// Requests whose answers are not yet completely handed to the connection. Only the connection's
+    /// own task changes the number, so no concurrent change is lost.
     in_flight: AtomicUsize,
     /// Microseconds after `opened` at which the last answer was handed over.
     idle_since: AtomicU64,
@@ -66,7 +67,8 @@ impl Activity {
     }
 
     pub fn request_began(&self) {
-        self.count(1);
+        let in_flight = self.in_flight.load(Relaxed);
+        self.in_flight.store(in_flight + 1, Relaxed);
     }
 
     /// Bytes of a request's body that are still to come. `usize::MAX` if the length is unknown.
@@ -101,19 +103,13 @@ impl Activity {
 
     pub fn request_ended(&self, now: Instant) {
         self.idle_since.store(self.micros(now), Relaxed);
-        self.count(usize::MAX);
+        let in_flight = self.in_flight.load(Relaxed);
+        self.in_flight.store(in_flight - 1, Relaxed);
     }
 
     /// Whether an answer is not yet completely handed to the connection.
     pub fn answering(&self) -> bool {
         self.in_flight.load(Relaxed) > 0
-    }
-
-    /// Only the connection's own task calls this, so no concurrent addition is lost.
-    fn count(&self, requests: usize) {
-        let in_flight = self.in_flight.load(Relaxed);
-        self.in_flight
-            .store(in_flight.wrapping_add(requests), Relaxed);
     }
 
     /// Whether nothing would be lost by closing the connection now. A connection on which half a

@@ -10,7 +10,7 @@ const KEPT: u64 = 32;
 /// Raises the limit on open files to what `connections` need, as far as the system allows. Returns
 /// how many connections there may be: some descriptors must be left, or the store could not fold
 /// its journal.
-pub(crate) fn make_room(connections: usize) -> usize {
+pub(crate) fn raise_limit(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = u64::try_from(connections)
         .unwrap_or(u64::MAX)

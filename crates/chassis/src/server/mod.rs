@@ -3,9 +3,9 @@
 pub(crate) mod connections;
 pub(crate) mod descriptors;
 pub(crate) mod head;
-pub(crate) mod reader;
 pub(crate) mod repeats;
 pub(crate) mod socket;
+pub(crate) mod unparsed;
 pub(crate) mod unread_body;
 
 use std::{

@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::server::{
     connections::{Activity, Connections},
-    reader::{READ_BYTES_MAX, Reader},
+    unparsed::{READ_BYTES_MAX, Unparsed},
 };
 
 /// A client that keeps its answer waiting for this long is cut off, unless it reads
@@ -74,7 +74,7 @@ pub(crate) struct Socket {
     /// Whether the last read returned something. If so, hyper reads again before it waits or shuts
     /// down. If not, it may not read again, so a flush must send.
     read_again: bool,
-    reader: Reader,
+    unparsed: Unparsed,
     /// Bytes that this connection was last reported to buffer.
     buffered: usize,
     closing: Closing,
@@ -85,7 +85,7 @@ enum Closing {
     /// The connection goes on.
     Open,
     /// The client has ended its side: it sends no more.
-    Heard,
+    ClientDone,
     /// The last answer is sent. Until this time, the client may go on sending.
     Lingering(tokio::time::Instant),
     /// The same, but the client is silent. The timer ends its silence.
@@ -104,13 +104,15 @@ impl Socket {
             held: Vec::new(),
             sent: 0,
             read_again: false,
-            reader: Reader::default(),
+            unparsed: Unparsed::default(),
             buffered: 0,
             closing: Closing::Open,
         }
     }
 
-    fn note(
+    /// Notes whether the client reads, after each attempt to write to it. A client that has kept its
+    /// answer waiting for too long gets an error instead.
+    fn after_write(
         &mut self,
         wrote: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
@@ -151,7 +153,7 @@ impl Socket {
         while self.sent < self.held.len() {
             let held = &self.held[self.sent..];
             let wrote = Pin::new(&mut self.stream).poll_write(cx, held);
-            self.sent += ready!(self.note(wrote, cx))?;
+            self.sent += ready!(self.after_write(wrote, cx))?;
         }
         self.held.clear();
         self.held.shrink_to(OWN_BYTES);
@@ -163,7 +165,7 @@ impl Socket {
     /// Reports how much is buffered, if that has changed.
     fn account(&mut self) {
         let counted = |bytes: usize| if bytes > OWN_BYTES { bytes } else { 0 };
-        let (heads, held) = (self.reader.buffered(), self.held.capacity());
+        let (heads, held) = (self.unparsed.buffered(), self.held.capacity());
         let buffered = counted(heads) + counted(held) + self.activity.copied();
         if buffered != self.buffered {
             self.buffered = buffered;
@@ -180,12 +182,12 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         let body = self.activity.body();
         loop {
-            let given = self.reader.give(buf, body);
+            let given = self.unparsed.give(buf, body);
             if given > 0 {
                 return Poll::Ready(Ok(given));
             }
             // A body is read all the same: hyper gets it at once.
-            if body == 0 && self.reader.buffered() > OWN_BYTES && self.connections.full() {
+            if body == 0 && self.unparsed.buffered() > OWN_BYTES && self.connections.full() {
                 // Connections that are being closed free their memory before the next attempt.
                 // If there are none, a request of this connection is being answered, since it
                 // would be closed otherwise. hyper reads again after the answer.
@@ -199,16 +201,16 @@ impl Socket {
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
             let read = read.filled();
             if read.is_empty() {
-                self.closing = Closing::Heard;
-                if !self.reader.waits() {
+                self.closing = Closing::ClientDone;
+                if !self.unparsed.waits() {
                     return Poll::Ready(Ok(0));
                 }
-                self.reader.end();
-            } else if self.reader.waits() {
-                self.reader.extend(read);
+                self.unparsed.end();
+            } else if self.unparsed.waits() {
+                self.unparsed.extend(read);
                 self.account();
             } else {
-                let given = self.reader.pass(read, buf, body);
+                let given = self.unparsed.pass(read, buf, body);
                 if given > 0 {
                     return Poll::Ready(Ok(given));
                 }
@@ -221,7 +223,7 @@ impl Socket {
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let until = match &self.closing {
             Closing::Open => tokio::time::Instant::now() + LINGER,
-            Closing::Heard => return Poll::Ready(()),
+            Closing::ClientDone => return Poll::Ready(()),
             Closing::Lingering(until) | Closing::Silent(until, _) => *until,
         };
         for _ in 0..LINGER_READS {
@@ -315,7 +317,7 @@ impl AsyncWrite for Socket {
         }
         ready!(self.poll_send(cx))?;
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.note(wrote, cx)
+        self.after_write(wrote, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -331,7 +333,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send(cx))?;
-        if matches!(self.closing, Closing::Open | Closing::Heard) {
+        if matches!(self.closing, Closing::Open | Closing::ClientDone) {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
         self.poll_linger(cx).map(Ok)

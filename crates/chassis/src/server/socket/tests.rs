@@ -113,7 +113,7 @@ async fn while_all_is_full_and_nothing_can_be_closed_a_socket_does_not_spin() {
     let part = [b"GET / HTTP/1.1\r\nX: ".to_vec(), vec![b'x'; OWN_BYTES]].concat();
     client.write_all(&part).await.unwrap();
     nothing_to_read(&mut socket).await;
-    assert!(socket.reader.buffered() > OWN_BYTES);
+    assert!(socket.unparsed.buffered() > OWN_BYTES);
     let place = fill(&socket.connections);
     socket.activity.request_began();
     assert_eq!(poll_read(&mut socket), (Poll::Pending, 0));
@@ -131,7 +131,7 @@ async fn while_all_is_full_bodies_are_read() {
     nothing_to_read(&mut socket).await;
     client.write_all(&heads[1..]).await.unwrap();
     socket.read_exact(&mut vec![0; heads.len()]).await.unwrap();
-    assert!(!socket.reader.waits() && socket.reader.buffered() > OWN_BYTES);
+    assert!(!socket.unparsed.waits() && socket.unparsed.buffered() > OWN_BYTES);
     let _place = fill(&socket.connections);
     socket.activity.request_began();
     client.write_all(b"{}").await.unwrap();

@@ -15,7 +15,7 @@ const HEADERS_MAX: usize = 100;
 /// Bytes that a client has sent and that are not yet given to hyper. hyper gets only whole heads:
 /// even for a short part of one it would allocate two buffers of 8 KiB.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub(crate) struct Unparsed {
     /// Bytes that were read and not given yet.
     waiting: Vec<u8>,
     /// How many bytes of `waiting` may be given now.
@@ -25,13 +25,13 @@ pub(crate) struct Reader {
     /// The last bytes that were given. The empty line that ends a head may begin with them.
     given: [u8; 2],
     /// Bytes of hyper's buffer once it has grown beyond the first one. It does not shrink.
-    behind: usize,
+    hyper_buffer: usize,
 }
 
-impl Reader {
+impl Unparsed {
     /// Bytes that are buffered for heads, here and by hyper.
     pub fn buffered(&self) -> usize {
-        self.waiting.capacity() + self.behind
+        self.waiting.capacity() + self.hyper_buffer
     }
 
     /// Whether a part of a head waits for the rest.
@@ -99,7 +99,7 @@ impl Reader {
             self.ready = self.waiting.len();
         }
         if self.ready > READ_BYTES_MAX {
-            self.behind = self.behind.max(self.ready.next_power_of_two());
+            self.hyper_buffer = self.hyper_buffer.max(self.ready.next_power_of_two());
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
 
     /// The pieces that hyper gets when these pieces are read and the input then ends.
     fn given(pieces: &[&[u8]], body: usize) -> Vec<Vec<u8>> {
-        let mut reader = Reader::default();
+        let mut unparsed = Unparsed::default();
         let mut given = Vec::new();
         let mut give = |give: &mut dyn FnMut(&mut ReadBuf<'_>) -> usize| {
             let mut bytes = [0; READ_BYTES_MAX + 1];
@@ -156,16 +156,16 @@ mod tests {
             count > 0
         };
         for piece in pieces {
-            if reader.waits() {
-                reader.extend(piece);
+            if unparsed.waits() {
+                unparsed.extend(piece);
             } else {
-                give(&mut |buf| reader.pass(piece, buf, body));
+                give(&mut |buf| unparsed.pass(piece, buf, body));
             }
-            while give(&mut |buf| reader.give(buf, body)) {}
+            while give(&mut |buf| unparsed.give(buf, body)) {}
         }
-        reader.end();
-        while give(&mut |buf| reader.give(buf, body)) {}
-        assert!(!reader.waits());
+        unparsed.end();
+        while give(&mut |buf| unparsed.give(buf, body)) {}
+        assert!(!unparsed.waits());
         given
     }
 
@@ -187,13 +187,13 @@ mod tests {
 
     #[test]
     fn the_end_of_a_head_is_seen_behind_what_was_given() {
-        let mut reader = Reader::default();
+        let mut unparsed = Unparsed::default();
         let mut bytes = [0; READ_BYTES_MAX];
         // Given as part of a body whose length is unknown.
         let mut buf = ReadBuf::new(&mut bytes);
-        let passed = reader.pass(b"0\r\n\r\nGET / HTTP/1.1\r\n\r", &mut buf, usize::MAX);
+        let passed = unparsed.pass(b"0\r\n\r\nGET / HTTP/1.1\r\n\r", &mut buf, usize::MAX);
         assert_eq!(passed, 22);
-        assert_eq!(reader.pass(b"\n", &mut buf, 0), 1);
+        assert_eq!(unparsed.pass(b"\n", &mut buf, 0), 1);
     }
 
     #[test]
@@ -208,9 +208,9 @@ mod tests {
     #[test]
     fn what_is_no_head_is_given_at_once() {
         for other in [&b"\x16\x03\x01"[..], b"{}", b"GET / HTTP/3.1\r\n"] {
-            let mut reader = Reader::default();
+            let mut unparsed = Unparsed::default();
             let mut bytes = [0; READ_BYTES_MAX];
-            let passed = reader.pass(other, &mut ReadBuf::new(&mut bytes), 0);
+            let passed = unparsed.pass(other, &mut ReadBuf::new(&mut bytes), 0);
             assert_eq!(passed, other.len());
         }
     }
