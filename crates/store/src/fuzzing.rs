@@ -4,7 +4,7 @@ use common::{Model, Post, Timestamp, User};
 use serde_json::{Value, value::RawValue};
 
 use crate::{
-    document::text::Document,
+    document::load::Document,
     journal::file::entry::Journal,
     json,
     round_trip::{self, Files},

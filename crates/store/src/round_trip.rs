@@ -7,7 +7,7 @@ use crate::{
     author::Author,
     batch::Batch,
     digest::Digest,
-    document::text::Document,
+    document::{load::Document, write::write},
     error::WriteError,
     journal::file::{
         entry::{Header, Journal, Line, length_for, line_at},
@@ -137,7 +137,7 @@ pub(crate) fn records<M: Model>(state: &State<M>) -> Vec<String> {
 pub(crate) fn written<M: Model>(document: &Document<M>) -> Vec<u8> {
     let mut text = Vec::new();
     let image = document.state.image();
-    let write = document.other_members.write(image, &mut text);
-    write.expect("memory takes all that is written");
+    let written = write(image, &document.other_members, &mut text);
+    written.expect("memory takes all that is written");
     text
 }

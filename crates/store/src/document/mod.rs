@@ -2,11 +2,12 @@
 
 mod ahead;
 pub(crate) mod coherence;
+pub(crate) mod load;
 pub(crate) mod minify;
 pub(crate) mod other_members;
 mod position;
 pub(crate) mod record;
 pub(crate) mod same;
 pub(crate) mod source;
-pub(crate) mod text;
 mod walk;
+pub(crate) mod write;

@@ -1,9 +1,6 @@
 //! The members of a `db.json` other than the collection.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+use std::fmt;
 
 use common::Id;
 use serde::{
@@ -12,20 +9,20 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{
-    json::twice,
-    memory::{blocks::Block, image::Image},
-};
+use crate::{json::twice, memory::image::Image};
 
 /// The member that holds the highest id ever given, by collection, if the records do not
 /// show it: `"lastIds": {"users": 12}`.
 pub(crate) const LAST_IDS: &str = "lastIds";
 
+/// A member: its name and its value.
+type Member = (String, Box<RawValue>);
+
 /// The members of a `db.json` other than the collection, as they are spelled in it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OtherMembers {
     /// In file order. The collection comes after the first `before` of them.
-    members: Vec<(String, Box<RawValue>)>,
+    members: Vec<Member>,
     before: usize,
     pub last_ids: Map<String, Value>,
 }
@@ -41,52 +38,13 @@ impl OtherMembers {
         self.before = self.members.len();
     }
 
-    /// Writes a `db.json` with these members and the records of `image`, one record
-    /// per line.
-    ///
-    /// # Errors
-    /// Any error of `out`.
-    pub fn write(&self, image: Image, out: &mut impl Write) -> io::Result<()> {
-        let last_ids = self.last_ids(&image);
-        let mut separator = "{\n";
-        let mut member = |out: &mut dyn Write, name: &str| {
-            let name = serde_json::to_string(name)?;
-            write!(out, "{separator}  {name}: ")?;
-            separator = ",\n";
-            io::Result::Ok(())
-        };
-        let (before, after) = self.members.split_at(self.before);
-        for (name, value) in before {
-            member(out, name)?;
-            write!(out, "{value}")?;
-        }
-        member(out, image.collection)?;
-        let mut between = "[\n    ";
-        let mut end = "[]";
-        // Each page is released as soon as it is written: the collection may have
-        // replaced it meanwhile.
-        for page in image.into_pages() {
-            for slot in 0..page.len() {
-                out.write_all(between.as_bytes())?;
-                out.write_all(page.record(slot))?;
-                between = ",\n    ";
-                end = "\n  ]";
-            }
-        }
-        out.write_all(end.as_bytes())?;
-        for (name, value) in after {
-            member(out, name)?;
-            write!(out, "{value}")?;
-        }
-        if !last_ids.is_empty() {
-            member(out, LAST_IDS)?;
-            serde_json::to_writer(&mut *out, &last_ids)?;
-        }
-        writeln!(out, "\n}}")
+    /// The members before and after the collection, in file order.
+    pub fn around(&self) -> (&[Member], &[Member]) {
+        self.members.split_at(self.before)
     }
 
     /// The last ids to write to the file: those that the records do not show.
-    fn last_ids(&self, image: &Image) -> Map<String, Value> {
+    pub fn last_ids(&self, image: &Image) -> Map<String, Value> {
         let mut last_ids = self.last_ids.clone();
         let (collection, last_id) = (image.collection, image.last_id);
         if image.highest_id() < last_id || last_ids.contains_key(collection) {

@@ -10,7 +10,7 @@ use common::Model;
 
 use crate::{
     digest::Digest,
-    document::{other_members::OtherMembers, text::Document},
+    document::{load::Document, other_members::OtherMembers},
     error::CloseError,
     journal::file::{
         append::{JournalWriter, Reserved},

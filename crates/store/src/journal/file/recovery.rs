@@ -8,9 +8,10 @@ use crate::{
     bound,
     digest::Digest,
     document::{
-        coherence, record,
+        coherence,
+        load::{Document, check_unique},
+        record,
         source::Unread,
-        text::{Document, check_unique},
     },
     error::{JournalError, OpenError},
     journal::file::{

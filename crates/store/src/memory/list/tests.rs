@@ -2,7 +2,7 @@ use common::{Key, Post};
 
 use super::*;
 use crate::{
-    document::text::Document,
+    document::load::Document,
     memory::state::State,
     query::{Filter, Query},
 };

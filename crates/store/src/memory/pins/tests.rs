@@ -5,7 +5,7 @@ use common::{Key, Post};
 
 use super::*;
 use crate::{
-    document::text::Document,
+    document::load::Document,
     memory::{
         list::{CutOff, Frames},
         state::State,

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::*;
-use crate::{document::text::Document, memory::state::StateChange, query::Filter};
+use crate::{document::load::Document, memory::state::StateChange, query::Filter};
 
 /// A post of the model: its thread, its user and its JSON.
 type Plain = (u64, u64, Vec<u8>);

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     digest::Digest,
-    document::other_members::OtherMembers,
+    document::{other_members::OtherMembers, write::write},
     journal::file::{
         append::{JournalWriter, Reserved},
         base_file::BaseFile,
@@ -114,7 +114,7 @@ fn write_all(
         stopped,
     };
     let mut out = BufWriter::with_capacity(256 * 1024, pieces);
-    other_members.write(image, &mut out)?;
+    write(image, other_members, &mut out)?;
     out.flush()?;
     let digest = out.into_parts().0.digest;
     file.sync()?;

@@ -1,5 +1,5 @@
-//! The text of a `db.json`: an object. The member with the collection's name holds the
-//! records; the store keeps all other members unchanged.
+//! Loads a `db.json`: an object. The member with the collection's name holds the records;
+//! the store keeps all other members unchanged.
 
 use std::io::Read;
 
