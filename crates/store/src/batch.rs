@@ -16,7 +16,7 @@ use crate::{
     json::{self, Object},
     memory::state::{Record, State, StateChange},
     rules::{edit, owner, unique},
-    write::{Change, Operation, Precondition, Written},
+    write::{JournalChange, Operation, Precondition, Written},
 };
 
 /// Writes that are decided but not yet durable. The state does not contain them.
@@ -31,7 +31,7 @@ pub(crate) struct Batch<'a, M> {
     holders: HashMap<(usize, Key), Option<u64>>,
     /// In the order in which they were decided.
     changes: Vec<StateChange<M>>,
-    journalled: Vec<Change>,
+    journalled: Vec<JournalChange>,
     /// Bytes of the records in `changes`.
     bytes: usize,
     /// Bytes of the JSON list of all records after the batch.
@@ -103,7 +103,7 @@ impl<'a, M: Model> Batch<'a, M> {
                 self.total = self.total.saturating_sub(json.len() as u64 + 1);
                 self.records.insert(id, None);
                 self.changes.push(StateChange { id, record: None });
-                self.journalled.push(Change::Delete(id));
+                self.journalled.push(JournalChange::Delete(id));
                 Ok(Written { id, record: None })
             }
         }
@@ -115,7 +115,7 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     /// The changes of the batch, for the state and for the journal.
-    pub fn into_changes(self) -> (Vec<StateChange<M>>, Vec<Change>) {
+    pub fn into_changes(self) -> (Vec<StateChange<M>>, Vec<JournalChange>) {
         (self.changes, self.journalled)
     }
 
@@ -192,7 +192,7 @@ impl<'a, M: Model> Batch<'a, M> {
         self.bytes += json.len();
         let record = Some((json, model));
         self.changes.push(StateChange { id, record });
-        self.journalled.push(Change::Put(journalled));
+        self.journalled.push(JournalChange::Put(journalled));
     }
 
     /// The record that has a unique key after the writes that are decided so far.

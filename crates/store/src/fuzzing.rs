@@ -8,7 +8,7 @@ use crate::{
     journal::file::entry::Journal,
     json,
     round_trip::{self, Files},
-    write::{Change, Operation, Precondition, Written},
+    write::{JournalChange, Operation, Precondition, Written},
 };
 
 /// Reads any bytes as a `db.json`. They must be refused, or yield the same after they are
@@ -58,7 +58,7 @@ pub fn journal(bytes: &[u8]) {
     };
     if let Ok(record) = RawValue::from_string(record.to_owned()) {
         let mut files = started::<User>(FINN);
-        files.append(vec![Change::Put(record)]);
+        files.append(vec![JournalChange::Put(record)]);
         if let Ok(recovered) = files.recovered() {
             round_trip::assert_survives(&recovered);
         }

@@ -14,7 +14,7 @@ use crate::{
         recovery::apply,
     },
     memory::state::State,
-    write::{Change, Operation, Written},
+    write::{JournalChange, Operation, Written},
 };
 
 /// A collection, its `db.json`, and a journal with the writes since.
@@ -66,7 +66,7 @@ impl<M: Model> Files<M> {
     }
 
     /// Appends a batch to the journal alone.
-    pub fn append(&mut self, changes: Vec<Change>) {
+    pub fn append(&mut self, changes: Vec<JournalChange>) {
         self.batches += 1;
         let line = Line::changes(self.batches, changes);
         let line = line_at(self.journal.len() as u64, &line).expect("a batch is JSON");

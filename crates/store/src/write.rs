@@ -50,10 +50,10 @@ pub(crate) struct Written {
     pub record: Option<Record>,
 }
 
-/// A change of one record.
+/// A change of one record, as a line of the journal holds it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Change {
+pub(crate) enum JournalChange {
     /// Inserts or replaces a record. The JSON contains its id.
     Put(Box<RawValue>),
     /// Removes the record with this id.

@@ -12,7 +12,7 @@ use crate::{
     json::read,
     memory::state::State,
     round_trip::{Files, records},
-    write::{Change, Operation, Precondition},
+    write::{JournalChange, Operation, Precondition},
 };
 
 const NUMBER: &str = "$serde_json::private::Number";
@@ -195,7 +195,7 @@ proptest! {
             let mut files = Files::<User>::start(
                 br#"{"users":[{"id":2,"username":"finn","name":"F","bio":""}]}"#
             ).unwrap();
-            files.append(vec![Change::Put(put)]);
+            files.append(vec![JournalChange::Put(put)]);
             if let Ok(recovered) = files.recovered() {
                 crate::round_trip::assert_survives(&recovered);
             }
@@ -257,13 +257,15 @@ fn a_journal_is_held_to_what_a_file_is_held_to() {
         ),
     ] {
         let mut files = Files::<User>::start(file.as_bytes()).unwrap();
-        files.append(vec![Change::Put(RawValue::from_string(put).unwrap())]);
+        files.append(vec![JournalChange::Put(
+            RawValue::from_string(put).unwrap(),
+        )]);
         let said = files.recovered().err().expect(expected);
         assert!(said.starts_with(expected), "{said}");
     }
     let mut files = Files::<Post>::start(br#"{"posts":[]}"#).unwrap();
     let without_id = r#"{"thread":1,"text":"t","user":1}"#.to_owned();
-    files.append(vec![Change::Put(
+    files.append(vec![JournalChange::Put(
         RawValue::from_string(without_id).unwrap(),
     )]);
     assert_eq!(
@@ -273,7 +275,7 @@ fn a_journal_is_held_to_what_a_file_is_held_to() {
     // Reserved names, which an earlier release may have written.
     let mut files = Files::<User>::start(file.as_bytes()).unwrap();
     let old = format!(r#"{{"id":2,{user},"badge":{{"{NUMBER}":"abc"}}}}"#);
-    files.append(vec![Change::Put(
+    files.append(vec![JournalChange::Put(
         RawValue::from_string(old.clone()).unwrap(),
     )]);
     let recovered = files.recovered().unwrap();

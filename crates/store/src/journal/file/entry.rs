@@ -18,7 +18,7 @@ use std::{fmt::Write, io};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{digest::Digest, error::JournalError, write::Change};
+use crate::{digest::Digest, error::JournalError, write::JournalChange};
 
 /// Version of the format.
 const FORMAT: u32 = 1;
@@ -57,7 +57,7 @@ impl Header {
 pub(crate) struct Line {
     batch: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<Change>,
+    changes: Vec<JournalChange>,
     /// The digest of a `db.json` that holds all batches before this line. That file
     /// need not exist: it may not have been renamed, or never be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub fn changes(number: u64, changes: Vec<Change>) -> Self {
+    pub fn changes(number: u64, changes: Vec<JournalChange>) -> Self {
         Self {
             batch: number,
             changes,
@@ -101,7 +101,7 @@ pub(crate) enum Entry {
     Changes {
         /// Offset of the line in the file, in bytes.
         offset: usize,
-        changes: Vec<Change>,
+        changes: Vec<JournalChange>,
     },
     Checkpoint(Digest),
 }
@@ -213,7 +213,7 @@ fn with_checksums(body: &str) -> String {
 ///
 /// # Errors
 /// When it is not a line as [`line_at`] writes it.
-pub(crate) fn batch_in(line: &[u8]) -> io::Result<Option<Vec<Change>>> {
+pub(crate) fn batch_in(line: &[u8]) -> io::Result<Option<Vec<JournalChange>>> {
     let body = checked(line).ok_or_else(|| io::Error::other("a line is damaged"))?;
     let line: Line = serde_json::from_slice(body)?;
     Ok(line.checkpoint.is_none().then_some(line.changes))

@@ -27,7 +27,7 @@ use crate::{
         recovery::{RecoveredBase, RecoveredJournal},
     },
     memory::state::State,
-    write::Change,
+    write::JournalChange,
 };
 
 /// A `db.json` and its journal. A batch is durable when it is in the journal.
@@ -102,7 +102,7 @@ impl FileJournal {
     /// # Errors
     /// Any error of the disk. It is then unknown whether the batch is durable, and
     /// nothing may be appended behind it.
-    pub fn append(&mut self, changes: Vec<Change>) -> io::Result<()> {
+    pub fn append(&mut self, changes: Vec<JournalChange>) -> io::Result<()> {
         let at = journal_path(&self.base.path);
         self.journal.append(changes).map_err(with_path(&at))?;
         // If another process has taken the lock meanwhile, it may have read the journal

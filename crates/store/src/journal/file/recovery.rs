@@ -19,7 +19,7 @@ use crate::{
         entry::{Entry, Journal},
         paths::journal_path,
     },
-    write::Change,
+    write::JournalChange,
 };
 
 /// The result of reading `db.json` and its journal.
@@ -200,10 +200,13 @@ impl Journal {
 ///
 /// # Errors
 /// What is wrong with the record.
-pub(crate) fn apply<M: Model>(document: &mut Document<M>, change: Change) -> Result<(), String> {
+pub(crate) fn apply<M: Model>(
+    document: &mut Document<M>,
+    change: JournalChange,
+) -> Result<(), String> {
     match change {
-        Change::Delete(id) => document.state.remove(id),
-        Change::Put(json) => {
+        JournalChange::Delete(id) => document.state.remove(id),
+        JournalChange::Put(json) => {
             let mut compact = Vec::new();
             let record = record::read::<M>(json.get(), &mut compact)
                 .map_err(|fault| fault.of_record::<M>(json.get()))?;
