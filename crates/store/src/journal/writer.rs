@@ -282,7 +282,7 @@ impl<M: Model> Writer<M> {
 
     /// Folds the journal for the last time, or saves its batches if it was removed.
     pub fn close(&mut self) {
-        self.checkpoint();
+        self.fold();
         let saved = self.journal.save_if_removed(&self.shared.state());
         self.shared.set_closed(saved.and_then(|()| self.folded()));
     }
@@ -311,7 +311,7 @@ impl<M: Model> Writer<M> {
     }
 
     /// Folds the journal into `db.json`, if there is anything to fold.
-    pub fn checkpoint(&mut self) {
+    pub fn fold(&mut self) {
         if self.journal.is_folded() || self.shared.refusal.get().is_some() {
             return;
         }

@@ -1,5 +1,5 @@
 //! Compares the store on a simulated disk with a simple model of it, through random writes,
-//! checkpoints, failures of the disk, and crashes of the process and the power at any call.
+//! folds, failures of the disk, and crashes of the process and the power at any call.
 
 mod pairs;
 mod steps;
@@ -152,9 +152,9 @@ impl Run {
         }
         match step {
             Step::Write(ops) => self.write(ops)?,
-            Step::Checkpoint => {
+            Step::FoldAtOnce => {
                 if let Some(writer) = &mut self.writer {
-                    writer.checkpoint();
+                    writer.fold();
                 }
             }
             Step::Fold => {
@@ -339,7 +339,7 @@ fn these_are_all_syncs() {
         run.step(&Step::Write(vec![Op::Delete { which }])).unwrap();
     };
     (0..4).for_each(|_| write(&mut run));
-    run.step(&Step::Checkpoint).unwrap();
+    run.step(&Step::FoldAtOnce).unwrap();
     for _ in 0..6 {
         write(&mut run);
         run.step(&Step::Fold).unwrap();

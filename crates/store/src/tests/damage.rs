@@ -225,7 +225,7 @@ fn a_db_json_that_someone_else_changed_is_not_written() {
             !delete(1),
             "not acknowledged on top of somebody else's file"
         );
-        writer.checkpoint();
+        writer.fold();
         assert_eq!(disk.contents(Path::new(DB)).unwrap(), br#"{"users": []}"#);
         let refusal = shared.refusal.get().unwrap();
         assert!(

@@ -32,7 +32,7 @@ impl WriteLock {
     /// When another process has it, and when the file cannot be written or replaced.
     pub fn take(path: &Path) -> Result<Self, OpenError> {
         let path = real_path(path)?;
-        // Not db.json itself: every checkpoint replaces that by a new file.
+        // Not db.json itself: every fold replaces it with a new file.
         let at = lock_path(&path);
         let opened = OpenOptions::new()
             .create(true)
@@ -94,7 +94,7 @@ pub(crate) fn retake(at: &Path) -> io::Result<Option<(File, Identity)>> {
     Ok(Some((file, identity)))
 }
 
-/// The path with symbolic links resolved: a checkpoint must replace the file, not a link to it.
+/// The path with symbolic links resolved: a fold must replace the file, not a link to it.
 fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
     let read = |cause| OpenError::Read {
         path: path.to_owned(),

@@ -30,7 +30,7 @@ fn crash_in_start(call: usize) -> Step {
 
 /// A fold for which a write waits, as at a stop.
 fn fold() -> Vec<Step> {
-    vec![write(2), Step::Checkpoint]
+    vec![write(2), Step::FoldAtOnce]
 }
 
 /// A fold beside writes.

@@ -15,7 +15,7 @@ pub(super) enum Step {
     /// Writes that arrive together.
     Write(Vec<Op>),
     /// The whole journal is folded, as at a stop.
-    Checkpoint,
+    FoldAtOnce,
     /// The fold beside the writes begins, or goes on by one part.
     Fold,
     /// The process crashes, with a power failure or without, and is started again. The
@@ -53,7 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         6 => prop::collection::vec(op(), 1..4).prop_map(Step::Write),
-        1 => Just(Step::Checkpoint),
+        1 => Just(Step::FoldAtOnce),
         4 => Just(Step::Fold),
         2 => (any::<bool>(), prop::option::of((1..24_usize, fault.clone())))
             .prop_map(|(power_lost, fault)| Step::Restart { power_lost, fault }),
