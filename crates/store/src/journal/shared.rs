@@ -22,7 +22,7 @@ pub enum Folding {
 
 /// The state of a collection and its counters.
 pub(crate) struct Shared<M> {
-    /// Only the writer changes it, and holds the lock just to publish one batch. So
+    /// Only the writer changes it, and takes the write lock just to publish one batch. So
     /// no reader waits for input or output.
     state: RwLock<State<M>>,
     /// Writes that are durable.
@@ -83,7 +83,9 @@ impl<M> Shared<M> {
         let _ = self.closed.set(closed);
     }
 
-    /// The collection as readers see it. Never hold it across input, output or `.await`.
+    /// The collection as readers see it. Readers drop the guard before input, output or
+    /// `.await`. The writer keeps a read guard during its own disk work, which delays no
+    /// reader: only the writer ever takes the write lock.
     pub fn state(&self) -> RwLockReadGuard<'_, State<M>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
