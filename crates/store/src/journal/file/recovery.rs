@@ -1,6 +1,9 @@
 //! Reads the files and yields the collection as of the last acknowledged write.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
 use common::Model;
 
@@ -97,47 +100,15 @@ pub(crate) fn recover_unlocked<M: Model>(
 /// When a file cannot be read or is damaged, or the journal belongs to another `db.json`.
 pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovered<M>, OpenError> {
     coherence::check::<M>()?;
-    let cannot_read = |path: &Path| {
-        let path = path.to_owned();
-        |cause| OpenError::Read { path, cause }
-    };
     let version = disk.version(path).map_err(cannot_read(path))?;
-    let (document, digest) = match disk.reader(path).map_err(cannot_read(path))? {
-        Some(file) => {
-            let (document, digest) = Document::read(file).map_err(|why| match why {
-                Unread::Io(cause) => cannot_read(path)(cause),
-                Unread::Fault(fault) => OpenError::Document {
-                    path: path.to_owned(),
-                    fault,
-                },
-            })?;
-            (document, Some(digest))
-        }
-        None => (Document::empty(), None),
-    };
+    let (document, digest) = read_base(disk, path)?;
     let base = digest.map(|digest| RecoveredBase {
         digest,
         version,
         records: document.state.summary.count,
     });
     let journal_path = journal_path(path);
-    let damaged = |error| OpenError::Journal {
-        path: journal_path.clone(),
-        error,
-    };
-    let journal = match disk
-        .reader(&journal_path)
-        .map_err(cannot_read(&journal_path))?
-    {
-        Some(mut file) => {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)
-                .map_err(cannot_read(&journal_path))?;
-            let journal = Journal::parse(&bytes, M::COLLECTION).map_err(damaged)?;
-            Some((journal, bytes))
-        }
-        None => None,
-    };
+    let journal = read_journal::<M>(disk, &journal_path)?;
     let mut recovered = Recovered {
         document,
         base,
@@ -147,39 +118,91 @@ pub(crate) fn recover<M: Model>(disk: &dyn Disk, path: &Path) -> Result<Recovere
     let Some((journal, bytes)) = journal else {
         return Ok(recovered);
     };
-    let Some(skip) = journal.contained_in(recovered.base.as_ref().map(|base| base.digest)) else {
-        if !journal
-            .entries
-            .iter()
-            .any(|entry| matches!(entry, Entry::Changes { .. }))
-        {
-            // The journal has no changes that could be lost: db.json was edited or
-            // restored after a clean stop.
-            return Ok(recovered);
+    let Some(skip) = journal.contained_in(digest) else {
+        if journal.has_changes() {
+            return Err(OpenError::ForeignJournal {
+                path: path.to_owned(),
+                journal: journal_path,
+            });
         }
-        return Err(OpenError::ForeignJournal {
-            path: path.to_owned(),
-            journal: journal_path,
-        });
+        // The journal has no changes that could be lost: db.json was edited or restored after
+        // a clean stop.
+        return Ok(recovered);
     };
-    let mut found = RecoveredJournal {
-        lines: journal.entries.len() as u64,
-        changes: 0,
-        end: journal.end,
-        torn_bytes: journal.torn_bytes,
+    let (lines, end, torn_bytes) = (
+        journal.entries.len() as u64,
+        journal.end,
+        journal.torn_bytes,
+    );
+    let entries = journal.entries.into_iter().skip(skip);
+    let changes = replay(&mut recovered.document, entries).map_err(damaged(&journal_path))?;
+    recovered.journal = Some(RecoveredJournal {
+        lines,
+        changes,
+        end,
+        torn_bytes,
         bytes,
+    });
+    Ok(recovered)
+}
+
+fn cannot_read(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    |cause| OpenError::Read { path, cause }
+}
+
+fn damaged(path: &Path) -> impl FnOnce(JournalError) -> OpenError {
+    let path = path.to_owned();
+    |error| OpenError::Journal { path, error }
+}
+
+/// Reads `db.json`, and computes its digest; `None` when there is no such file.
+fn read_base<M: Model>(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<(Document<M>, Option<Digest>), OpenError> {
+    let Some(file) = disk.reader(path).map_err(cannot_read(path))? else {
+        return Ok((Document::empty(), None));
     };
-    for entry in journal.entries.into_iter().skip(skip) {
+    let (document, digest) = Document::read(file).map_err(|why| match why {
+        Unread::Io(cause) => cannot_read(path)(cause),
+        Unread::Fault(fault) => OpenError::Document {
+            path: path.to_owned(),
+            fault,
+        },
+    })?;
+    Ok((document, Some(digest)))
+}
+
+/// Reads the journal at `path`, if there is one. Returns the bytes of the file as well.
+fn read_journal<M: Model>(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Option<(Journal, Vec<u8>)>, OpenError> {
+    let Some(mut file) = disk.reader(path).map_err(cannot_read(path))? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(cannot_read(path))?;
+    let journal = Journal::parse(&bytes, M::COLLECTION).map_err(damaged(path))?;
+    Ok(Some((journal, bytes)))
+}
+
+/// Applies the changes of these entries. Returns how many there were.
+fn replay<M: Model>(
+    document: &mut Document<M>,
+    entries: impl Iterator<Item = Entry>,
+) -> Result<usize, JournalError> {
+    let mut count = 0;
+    for entry in entries {
         if let Entry::Changes { offset, changes } = entry {
-            found.changes += changes.len();
+            count += changes.len();
             for change in changes {
-                apply(&mut recovered.document, change)
-                    .map_err(|detail| damaged(JournalError::new(offset, detail)))?;
+                apply(document, change).map_err(|detail| JournalError::new(offset, detail))?;
             }
         }
     }
-    recovered.journal = Some(found);
-    Ok(recovered)
+    Ok(count)
 }
 
 impl Journal {
@@ -192,6 +215,11 @@ impl Journal {
             Some(last) => Some(last + 1),
             None => (self.base == digest).then_some(0),
         }
+    }
+
+    fn has_changes(&self) -> bool {
+        let changes = |entry: &Entry| matches!(entry, Entry::Changes { .. });
+        self.entries.iter().any(changes)
     }
 }
 
