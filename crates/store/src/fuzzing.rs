@@ -5,7 +5,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     document::load::Document,
-    journal::file::entry::Journal,
+    journal::file::format::JournalContents,
     json,
     round_trip::{self, Files},
     write::{JournalChange, Operation, Precondition, Written},
@@ -50,7 +50,7 @@ fn records<M: Model>(bytes: &[u8]) -> Vec<Value> {
 /// # Panics
 /// When the next start does not read what a start has read from the journal.
 pub fn journal(bytes: &[u8]) {
-    let _ = Journal::parse(bytes, User::COLLECTION);
+    let _ = JournalContents::parse(bytes, User::COLLECTION);
     let record = std::str::from_utf8(bytes).map(str::trim);
     // A line of a journal has no line feed inside, so neither has a record in it.
     let Some(record) = record.ok().filter(|record| !record.contains('\n')) else {

@@ -10,7 +10,7 @@ use crate::{
     document::{load::Document, write::write},
     error::WriteError,
     journal::file::{
-        entry::{Header, Journal, Line, length_for, line_at},
+        format::{Header, JournalContents, Line, length_for, line_at},
         recovery::apply,
     },
     memory::state::State,
@@ -81,14 +81,15 @@ impl<M: Model> Files<M> {
         let mut bytes = self.journal.clone().into_bytes();
         let room = length_for(bytes.len() as u64);
         bytes.resize(usize::try_from(room).expect("it is in memory"), b'\n');
-        let journal = Journal::parse(&bytes, M::COLLECTION).map_err(|error| error.to_string())?;
+        let journal =
+            JournalContents::parse(&bytes, M::COLLECTION).map_err(|error| error.to_string())?;
         assert_eq!(
             (journal.entries.len() as u64, journal.torn_bytes),
             (self.batches, 0)
         );
         let mut document = Document::parse(&self.base).expect("it was read before");
         for entry in journal.entries {
-            if let crate::journal::file::entry::Entry::Changes { changes, .. } = entry {
+            if let crate::journal::file::format::Entry::Changes { changes, .. } = entry {
                 for change in changes {
                     apply(&mut document, change)?;
                 }

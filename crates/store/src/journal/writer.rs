@@ -26,8 +26,8 @@ use crate::{
         file::{
             disk::Disk,
             failure::{Failure, is_full},
+            files::CollectionFiles,
             fold::helper::Worker,
-            journal::FileJournal,
             lock::WriteLock,
             paths::journal_path,
             recovery::{Recovered, recover},
@@ -83,7 +83,7 @@ pub(crate) type Waiting = (Author, Operation, oneshot::Sender<Answer>);
 /// What the writer's thread owns.
 pub(crate) struct Writer<M> {
     shared: Arc<Shared<M>>,
-    journal: FileJournal,
+    files: CollectionFiles,
     /// Why the last fold could not begin.
     fold_failure: Option<FoldFailure>,
     /// When the last fold began.
@@ -121,13 +121,13 @@ impl<M: Model> Writer<M> {
         bound::check(path, &document.state, bytes_max)?;
         let unfolded = journal.as_ref().is_some_and(|journal| journal.changes > 0);
         let locked_file = lock.as_ref().map(WriteLock::file);
-        let begun = FileJournal::begin(disk, path, locked_file, &mut document, base, journal);
+        let begun = CollectionFiles::begin(disk, path, locked_file, &mut document, base, journal);
         let shared = Arc::new(Shared::new(document.state, lock, bytes_max));
         match begun.map_err(io::Error::from) {
-            Ok(journal) => {
+            Ok(files) => {
                 let writer = Self {
                     shared: Arc::clone(&shared),
-                    journal,
+                    files,
                     fold_failure: None,
                     fold_begun: Instant::now(),
                 };
@@ -193,9 +193,9 @@ impl<M: Model> Writer<M> {
 
     /// How long to wait for a write before a fold begins; `None` when it need not.
     fn idle_wait(&self) -> Option<Duration> {
-        let base = self.journal.base_bytes();
-        let fair = base <= IDLE_BYTES || self.journal.bytes() >= base / IDLE_SHARE;
-        let due = fair && !self.journal.is_folded() && !self.journal.is_folding();
+        let base = self.files.base_bytes();
+        let fair = base <= IDLE_BYTES || self.files.journal_bytes() >= base / IDLE_SHARE;
+        let due = fair && !self.files.is_folded() && !self.files.is_folding();
         let again = self
             .fold_failure
             .as_ref()
@@ -213,7 +213,7 @@ impl<M: Model> Writer<M> {
             self.write_batch(&mut operations);
             let failure = self.fold_failure.as_ref();
             let waits = failure.is_some_and(|failure| Instant::now() < failure.again);
-            if self.journal.bytes() > self.fold_bytes() && !waits {
+            if self.files.journal_bytes() > self.fold_bytes() && !waits {
                 self.begin_fold();
             }
         }
@@ -221,13 +221,14 @@ impl<M: Model> Writer<M> {
 
     /// Bytes of journal after which it is folded.
     fn fold_bytes(&self) -> u64 {
-        let base = self.journal.base_bytes();
+        let base = self.files.base_bytes();
         JOURNAL_BYTES.max(base + base / 2)
     }
 
     /// Whether the journal cannot be folded and is as long as it may become.
     fn is_overdue(&self) -> bool {
-        self.fold_failure.is_some() && self.journal.bytes() > self.fold_bytes() + OVERDUE_BYTES
+        self.fold_failure.is_some()
+            && self.files.journal_bytes() > self.fold_bytes() + OVERDUE_BYTES
     }
 
     fn write_batch(&mut self, operations: &mut impl Iterator<Item = Waiting>) {
@@ -251,8 +252,8 @@ impl<M: Model> Writer<M> {
         let (changes, journalled) = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
-            let checked = self.journal.check(&self.shared.state());
-            let error = match checked.map(|()| self.journal.append(journalled)) {
+            let checked = self.files.check(&self.shared.state());
+            let error = match checked.map(|()| self.files.append(journalled)) {
                 Ok(Ok(())) => {
                     self.publish(&changes);
                     None
@@ -283,18 +284,18 @@ impl<M: Model> Writer<M> {
     /// Folds the journal for the last time, or saves its batches if it was removed.
     pub fn close(&mut self) {
         self.fold();
-        let saved = self.journal.save_if_removed(&self.shared.state());
+        let saved = self.files.save_if_removed(&self.shared.state());
         self.shared.set_closed(saved.and_then(|()| self.folded()));
     }
 
     /// Whether `db.json` holds all that the journal does, and if not, why.
     fn folded(&self) -> Result<(), CloseError> {
-        if self.journal.is_folded() {
+        if self.files.is_folded() {
             return Ok(());
         }
         let failure = self.fold_failure.as_ref().map(|failure| &failure.reason);
         let cause = self.shared.refusal.get().or(failure);
-        let path = self.journal.base_path();
+        let path = self.files.base_path();
         Err(CloseError::unfolded(path, &journal_path(path), cause))
     }
 
@@ -312,37 +313,37 @@ impl<M: Model> Writer<M> {
 
     /// Folds the journal into `db.json`, if there is anything to fold.
     pub fn fold(&mut self) {
-        if self.journal.is_folded() || self.shared.refusal.get().is_some() {
+        if self.files.is_folded() || self.shared.refusal.get().is_some() {
             return;
         }
         self.fold_begun = Instant::now();
-        let folded = self.journal.fold(&self.shared.state());
+        let folded = self.files.fold(&self.shared.state());
         self.note_fold(folded, true);
     }
 
     /// Begins to fold the journal with the help of the other thread, if there is anything
     /// to fold and no fold is under way.
     pub fn begin_fold(&mut self) {
-        let needless = self.journal.is_folded() && self.journal.bytes() <= self.fold_bytes();
-        if needless || self.journal.is_folding() || self.shared.refusal.get().is_some() {
+        let needless = self.files.is_folded() && self.files.journal_bytes() <= self.fold_bytes();
+        if needless || self.files.is_folding() || self.shared.refusal.get().is_some() {
             return;
         }
         self.fold_begun = Instant::now();
-        let begun = self.journal.begin_fold(&self.shared.state());
+        let begun = self.files.begin_fold(&self.shared.state());
         self.note_fold(begun, false);
     }
 
     /// Goes on with the fold that is under way, once the other thread has done its part.
     pub fn go_on_folding(&mut self) {
         if self.shared.refusal.get().is_none() {
-            let went_on = self.journal.go_on_folding(&self.shared.state());
-            self.note_fold(went_on, !self.journal.is_folding());
+            let went_on = self.files.go_on_folding(&self.shared.state());
+            self.note_fold(went_on, !self.files.is_folding());
         }
     }
 
     /// The part of the folds that another thread is to do.
     pub fn worker(&self) -> Worker {
-        self.journal.worker()
+        self.files.worker()
     }
 
     /// Notes how a step of a fold went. A fold that failed early is tried again after a while.

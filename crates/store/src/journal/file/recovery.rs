@@ -19,7 +19,7 @@ use crate::{
     error::{JournalError, OpenError},
     journal::file::{
         disk::{Disk, Version},
-        entry::{Entry, Journal},
+        format::{Entry, JournalContents},
         paths::journal_path,
     },
     write::JournalChange,
@@ -178,13 +178,13 @@ fn read_base<M: Model>(
 fn read_journal<M: Model>(
     disk: &dyn Disk,
     path: &Path,
-) -> Result<Option<(Journal, Vec<u8>)>, OpenError> {
+) -> Result<Option<(JournalContents, Vec<u8>)>, OpenError> {
     let Some(mut file) = disk.reader(path).map_err(cannot_read(path))? else {
         return Ok(None);
     };
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(cannot_read(path))?;
-    let journal = Journal::parse(&bytes, M::COLLECTION).map_err(damaged(path))?;
+    let journal = JournalContents::parse(&bytes, M::COLLECTION).map_err(damaged(path))?;
     Ok(Some((journal, bytes)))
 }
 
@@ -205,7 +205,7 @@ fn replay<M: Model>(
     Ok(count)
 }
 
-impl Journal {
+impl JournalContents {
     /// How many entries the `db.json` with this digest already holds; `None` when the
     /// journal belongs to another file.
     fn contained_in(&self, digest: Option<Digest>) -> Option<usize> {

@@ -7,7 +7,7 @@ use crate::{
     digest::Digest,
     journal::file::{
         disk::{DiskFile, Identity},
-        entry::SECTOR,
+        format::SECTOR,
     },
 };
 

@@ -1,7 +1,7 @@
 //! What a simulated disk loses of what was not synced.
 
 use super::{Contents, Inner, Naming};
-use crate::journal::file::entry::SECTOR;
+use crate::journal::file::format::SECTOR;
 
 impl Inner {
     /// The power fails: any part of what is not durable is lost.

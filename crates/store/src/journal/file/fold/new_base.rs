@@ -11,10 +11,10 @@ use crate::{
     digest::Digest,
     document::{other_members::OtherMembers, write::write},
     journal::file::{
-        append::{JournalWriter, Reserved},
         base_file::BaseFile,
         disk::{DiskFile, Kept, Version},
         failure::{Failure, early, fatal},
+        open_journal::{OpenJournal, Reserved},
         paths::{journal_path, new_path},
     },
     memory::image::Image,
@@ -79,10 +79,10 @@ pub(crate) fn replace(
     base: &mut BaseFile,
     image: Image,
     other_members: &OtherMembers,
-    journal: Option<&mut JournalWriter>,
+    journal: Option<&mut OpenJournal>,
 ) -> Result<Digest, Failure> {
     let at = journal_path(&base.path);
-    let mut noted: Option<(&mut JournalWriter, Reserved)> = None;
+    let mut noted: Option<(&mut OpenJournal, Reserved)> = None;
     if let Some(journal) = journal {
         let reserved = journal.reserve().map_err(fatal(&at))?;
         noted = Some((journal, reserved));

@@ -5,11 +5,11 @@ use std::{io, ops::Range};
 use crate::{
     digest::Digest,
     journal::file::{
-        append::JournalWriter,
         base_file::BaseFile,
         disk::DiskFile,
-        entry::batch_in,
         failure::{Failure, early},
+        format::batch_in,
+        open_journal::OpenJournal,
         paths::{journal_path, new_path},
     },
 };
@@ -19,7 +19,7 @@ const PIECE: usize = if cfg!(test) { 300 } else { 256 * 1024 };
 
 /// A `db.json.journal.new`.
 pub(crate) struct NewJournal {
-    pub journal: JournalWriter,
+    pub journal: OpenJournal,
     /// Up to where it has the batches of the last journal.
     pub copied_to: u64,
 }
@@ -41,7 +41,7 @@ impl NewJournal {
         base.check_lock()?;
         let new = new_path(&journal_path(&base.path));
         let mut journal =
-            JournalWriter::create(&*base.disk, &new, &base.path).map_err(early(&new))?;
+            OpenJournal::create(&*base.disk, &new, &base.path).map_err(early(&new))?;
         let copied_to = from.as_ref().map_or(0, |(_, range)| range.end);
         let write = || {
             journal.begin_unsynced(collection, digest)?;
@@ -75,7 +75,7 @@ impl NewJournal {
 
 /// Appends the batches in this range of a journal to another, and does not sync it.
 /// The range begins and ends between two lines.
-fn copy(from: &dyn DiskFile, mut range: Range<u64>, to: &mut JournalWriter) -> io::Result<()> {
+fn copy(from: &dyn DiskFile, mut range: Range<u64>, to: &mut OpenJournal) -> io::Result<()> {
     let mut unread = Vec::new();
     while !range.is_empty() {
         let length = (range.end - range.start).min(PIECE as u64);

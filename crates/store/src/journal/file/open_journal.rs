@@ -1,4 +1,4 @@
-//! Writing a journal.
+//! An open journal, to which lines are appended.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -6,14 +6,14 @@ use crate::{
     digest::Digest,
     journal::file::{
         disk::{Disk, DiskFile, Identity},
-        entry::{Header, Line, filling_line_at, length_for, lies_in_a_sector, line_at},
+        format::{Header, Line, filling_line_at, length_for, lies_in_a_sector, line_at},
         recovery::RecoveredJournal,
     },
     write::JournalChange,
 };
 
 /// An open journal, to which batches are appended.
-pub(crate) struct JournalWriter {
+pub(crate) struct OpenJournal {
     file: Arc<dyn DiskFile>,
     identity: Identity,
     /// Offset at which the next line is written.
@@ -26,7 +26,7 @@ pub(crate) struct JournalWriter {
     unfolded: u64,
 }
 
-/// A checkpoint line of a digest that no file has, until [`JournalWriter::note`] writes
+/// A checkpoint line of a digest that no file has, until [`OpenJournal::note`] writes
 /// the digest of a `db.json` into it.
 #[derive(Debug)]
 pub(crate) struct Reserved {
@@ -47,7 +47,7 @@ impl Reserved {
     }
 }
 
-impl JournalWriter {
+impl OpenJournal {
     /// Creates an empty file at `path`, for a journal of the `db.json` at `base_path`.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl JournalWriter {
     /// It lies in one sector, so that overwriting it leaves the old or the new line.
     ///
     /// # Errors
-    /// As [`JournalWriter::append`].
+    /// As [`OpenJournal::append`].
     pub fn reserve(&mut self) -> io::Result<Reserved> {
         let nothing = |number| Line::checkpoint(number, Digest::default());
         if !lies_in_a_sector(self.end, &line_at(self.end, &nothing(self.last + 1))?) {

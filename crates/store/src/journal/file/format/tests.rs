@@ -29,14 +29,14 @@ fn lines() -> Vec<Value> {
 }
 
 fn batches(bytes: impl AsRef<[u8]>) -> Result<usize, JournalError> {
-    Journal::parse(bytes.as_ref(), "users").map(|journal| journal.entries.len())
+    JournalContents::parse(bytes.as_ref(), "users").map(|journal| journal.entries.len())
 }
 
 #[test]
 fn a_journal_is_read_up_to_its_room() {
     let whole = with_room(text(&lines()));
     assert_eq!(batches(&whole), Ok(3));
-    let journal = Journal::parse(whole.as_bytes(), "users").unwrap();
+    let journal = JournalContents::parse(whole.as_bytes(), "users").unwrap();
     assert_eq!(journal.end, text(&lines()).len() as u64);
     assert_eq!(journal.torn_bytes, 0);
     // More room is being written: missing parts of it are zeros, or behind the end.
@@ -142,7 +142,7 @@ fn a_batch_of_which_sectors_are_missing_is_torn() {
 fn lines_of_others_and_lines_out_of_order_are_refused() {
     let refused = |lines: &[Value], collection| {
         let text = with_room(text(lines));
-        Journal::parse(text.as_bytes(), collection)
+        JournalContents::parse(text.as_bytes(), collection)
             .unwrap_err()
             .to_string()
     };

@@ -84,7 +84,7 @@ impl Line {
 
 /// The contents of a journal.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct JournalContents {
     /// Digest of the `db.json` that the journal began with.
     pub base: Digest,
     /// The batches and the checkpoints between them, in order.
@@ -106,7 +106,7 @@ pub(crate) enum Entry {
     Checkpoint(Digest),
 }
 
-impl Journal {
+impl JournalContents {
     /// Reads a journal of this collection.
     ///
     /// # Errors

@@ -13,7 +13,6 @@ use crate::{
     document::{load::Document, other_members::OtherMembers},
     error::CloseError,
     journal::file::{
-        append::{JournalWriter, Reserved},
         base_file::{BaseFile, sync_what_was_read},
         disk::{Disk, Identity},
         failure::{Failure, early, fatal, foreign, with_path},
@@ -23,6 +22,7 @@ use crate::{
             new_journal::NewJournal,
             task::{Done, Task},
         },
+        open_journal::{OpenJournal, Reserved},
         paths::{journal_path, new_path},
         recovery::{RecoveredBase, RecoveredJournal},
     },
@@ -31,16 +31,16 @@ use crate::{
 };
 
 /// A `db.json` and its journal. A batch is durable when it is in the journal.
-pub(crate) struct FileJournal {
+pub(crate) struct CollectionFiles {
     base: BaseFile,
     other_members: Arc<OtherMembers>,
-    journal: JournalWriter,
+    journal: OpenJournal,
     helper: Helper,
     /// Of the fold under way: the line that will say what is in the new `db.json`.
     reserved: Option<Reserved>,
 }
 
-impl FileJournal {
+impl CollectionFiles {
     /// Writes to `db.json` what was recovered from the journal, and begins a new journal.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl FileJournal {
         sync_what_was_read(&*disk, path, &*directory, base.is_some())?;
         let at = journal_path(path);
         let mut old = match journal {
-            Some(journal) => Some(JournalWriter::reopen(&*disk, &at, journal).map_err(fatal(&at))?),
+            Some(journal) => Some(OpenJournal::reopen(&*disk, &at, journal).map_err(fatal(&at))?),
             None => None,
         };
         let (version, mut digest) =
@@ -128,7 +128,7 @@ impl FileJournal {
     /// `state` is the collection that the files hold.
     ///
     /// # Errors
-    /// As [`FileJournal::fold`].
+    /// As [`CollectionFiles::fold`].
     pub fn begin_fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         self.check(state)?;
         let at = journal_path(&self.base.path);
@@ -144,7 +144,7 @@ impl FileJournal {
     /// Goes on with the fold if the other thread has done its part.
     ///
     /// # Errors
-    /// As [`FileJournal::fold`]. The fold is then over.
+    /// As [`CollectionFiles::fold`]. The fold is then over.
     pub fn go_on_folding<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         match self.helper.take().transpose()? {
             Some(Done::Base(new)) => self.install_base(new, state),
@@ -255,7 +255,7 @@ impl FileJournal {
     }
 
     /// Bytes of the journal's lines.
-    pub fn bytes(&self) -> u64 {
+    pub fn journal_bytes(&self) -> u64 {
         self.journal.bytes()
     }
 
@@ -344,7 +344,7 @@ fn begin_journal(
     base: &BaseFile,
     collection: &str,
     digest: Digest,
-) -> Result<JournalWriter, Failure> {
+) -> Result<OpenJournal, Failure> {
     let new = NewJournal::write(base, collection, digest, None)?;
     base.install_journal()?;
     Ok(new.journal)
