@@ -252,7 +252,7 @@ impl<M: Model> Writer<M> {
         let (changes, journalled) = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
-            let checked = self.files.check(&self.shared.state());
+            let checked = self.files.check_or_save(&self.shared.state());
             let error = match checked.map(|()| self.files.append(journalled)) {
                 Ok(Ok(())) => {
                     self.publish(&changes);

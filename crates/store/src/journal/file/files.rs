@@ -87,13 +87,14 @@ impl CollectionFiles {
     }
 
     /// Checks that the files are still this writer's, since a write on top of somebody
-    /// else's files would be lost. `state` is the collection that the files hold.
+    /// else's files would be lost. If only the journal is not, saves its batches in `db.json`.
+    /// `state` is the collection that the files hold.
     ///
     /// # Errors
     /// When they are not, or the disk cannot tell.
-    pub fn check<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+    pub fn check_or_save<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         self.base.check()?;
-        self.check_journal(state)
+        self.check_or_save_journal(state)
     }
 
     /// Appends a batch. When this returns, the batch is durable and the files are still
@@ -116,7 +117,7 @@ impl CollectionFiles {
     /// # Errors
     /// Any error of the disk. After an early failure batches may still be appended.
     pub fn fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
-        self.check(state)?;
+        self.check_or_save(state)?;
         self.stop_fold()?;
         let journal = Some(&mut self.journal);
         let digest = replace(&mut self.base, state.image(), &self.other_members, journal)?;
@@ -130,7 +131,7 @@ impl CollectionFiles {
     /// # Errors
     /// As [`CollectionFiles::fold`].
     pub fn begin_fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
-        self.check(state)?;
+        self.check_or_save(state)?;
         let at = journal_path(&self.base.path);
         self.reserved = Some(self.journal.reserve().map_err(fatal(&at))?);
         self.helper.ask(Task::Base {
@@ -164,7 +165,7 @@ impl CollectionFiles {
     }
 
     fn install_base<M: Model>(&mut self, new: NewBase, state: &State<M>) -> Result<(), Failure> {
-        self.check(state)?;
+        self.check_or_save(state)?;
         let Some(reserved) = self.reserved.take() else {
             return Ok(());
         };
@@ -196,7 +197,7 @@ impl CollectionFiles {
         let at = new_path(&journal_path(&self.base.path));
         let caught_up = new.catch_up(&**self.journal.file(), self.journal.bytes());
         caught_up.map_err(early(&at))?;
-        self.check(state)?;
+        self.check_or_save(state)?;
         self.base.install_journal()?;
         let old = std::mem::replace(&mut self.journal, new.journal);
         self.helper.ask(Task::Free(Arc::clone(old.file())));
@@ -266,11 +267,11 @@ impl CollectionFiles {
 
     /// Checks that the journal's name still leads to this writer's file. If the journal
     /// was removed or replaced, saves its batches in `db.json`.
-    fn check_journal<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
+    fn check_or_save_journal<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         let at = journal_path(&self.base.path);
         let (what, remedy) = match self.base.disk.identity(&at).map_err(early(&at))? {
             Some(found) if found == self.journal.identity() => {
-                return self.check_journal_length(state, &at);
+                return self.check_or_save_length(state, &at);
             }
             // It is left where it is: nobody knows what it is for.
             Some(_) => (
@@ -292,7 +293,7 @@ impl CollectionFiles {
 
     /// Checks that the journal has the length that this writer gave it. If someone else
     /// has written to it, saves its batches in `db.json` and replaces it by an empty one.
-    fn check_journal_length<M: Model>(
+    fn check_or_save_length<M: Model>(
         &mut self,
         state: &State<M>,
         at: &Path,
