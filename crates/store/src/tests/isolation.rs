@@ -57,11 +57,13 @@ async fn readers_see_a_write_once_it_is_durable_and_not_before() {
 
 #[tokio::test]
 async fn writers_that_arrive_together_share_a_sync() {
+    // The runtime polls fewer than 61 tasks before it turns to this one again.
+    const WRITERS: u64 = 32;
     let disk = Simulated::new(0);
     let store = open(&disk);
     disk.hold_syncs(true);
     let mut writing = tokio::task::JoinSet::new();
-    for number in 0..64 {
+    for number in 0..WRITERS {
         let store = store.clone();
         writing.spawn(async move {
             store
@@ -75,9 +77,9 @@ async fn writers_that_arrive_together_share_a_sync() {
     let written = writing.join_all().await.into_iter();
     let mut ids: Vec<_> = written.map(|written| written.unwrap().0).collect();
     ids.sort();
-    assert!(ids.into_iter().map(Id::get).eq(1..=64));
+    assert!(ids.into_iter().map(Id::get).eq(1..=WRITERS));
     let status = store.status().await.unwrap();
-    assert_eq!(status.writes, 64);
+    assert_eq!(status.writes, WRITERS);
     // The first batch has the writes that had arrived by then, the second has the others.
     assert!(status.syncs <= 2, "{} syncs", status.syncs);
 }
