@@ -1,6 +1,6 @@
 //! Lists: which records, in which order, and their JSON piece by piece.
 
-use std::{hint, mem};
+use std::{hint, mem, ptr};
 
 use bytes::Bytes;
 
@@ -153,12 +153,16 @@ impl Pieces {
         while self.rows.left() > 0 {
             // The records of one user are far apart in memory. Several are looked up, and
             // their first bytes read, before the first is copied, so that the processor
-            // fetches them at the same time.
-            let ahead = self.rows.ahead(snapshot, AHEAD).into_iter();
-            let records: Vec<_> = ahead.map(|(page, slot)| page.record(slot)).collect();
-            let touched = records.iter().filter_map(|record| record.first());
+            // fetches them at the same time. It does so by itself for the records of one page.
+            let ahead = self.rows.ahead(snapshot, AHEAD);
+            let pages_apart = ahead.chunk_by(|(one, _), (next, _)| ptr::eq(*one, *next));
+            let touched = pages_apart.filter_map(|records| {
+                let (page, slot) = records.first()?;
+                page.record(*slot).first()
+            });
             hint::black_box(touched.fold(0, |sum: u8, byte| sum ^ byte));
-            for (at, record) in records.iter().enumerate() {
+            for (at, (page, slot)) in ahead.iter().enumerate() {
+                let record = page.record(*slot);
                 if record.len() >= FRAME_BYTES {
                     // The next piece shares this record.
                     self.rows.skip(snapshot, at);
@@ -168,7 +172,7 @@ impl Pieces {
                 piece.extend_from_slice(record);
                 self.stage = Stage::Record;
                 let is_full = piece.len() >= FRAME_BYTES;
-                if is_full || at + 1 == records.len() {
+                if is_full || at + 1 == ahead.len() {
                     self.rows.skip(snapshot, at + 1);
                     if self.rows.left() == 0 {
                         break;

@@ -62,10 +62,22 @@ impl Pages {
     /// The pages and the slots of records that an index names.
     ///
     /// The records of one user are far apart in memory. All pages are found before the first
-    /// of them is read, so that the processor fetches several at the same time.
+    /// of them is read, so that the processor fetches several at the same time. The records of
+    /// a popular thread are close together: several of them share one search for their page.
     pub fn indexed(&self, ids: impl Iterator<Item = u64>) -> Vec<(&Page, usize)> {
         const THERE: &str = "an index names records that are there";
-        let around = ids.map(|id| (self.around(id).expect(THERE), id));
+        let mut last: Option<(&Page, Range<u64>)> = None;
+        let around = ids.map(|id| {
+            if let Some((page, span)) = &last
+                && span.contains(&id)
+            {
+                return (*page, id);
+            }
+            let at = self.home(id).expect(THERE);
+            let page: &Page = self.block(at);
+            last = Some((page, self.span(at)));
+            (page, id)
+        });
         let around: Vec<_> = around.collect();
         let slots = around.into_iter();
         slots

@@ -128,6 +128,12 @@ impl<B: Block> Blocks<B> {
         Some(self.groups[group].first_id(block))
     }
 
+    /// The ids that this block holds, or would hold.
+    pub fn span(&self, at: At) -> Range<u64> {
+        let first = self.groups[at.group].first_id(at.block);
+        first..self.end(at).unwrap_or(u64::MAX)
+    }
+
     /// The block that holds `id`, or would hold it: the last one that begins at or before it.
     pub fn home(&self, id: u64) -> Option<At> {
         let group = self.groups.home(id)?;
