@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct Batch<'a, M> {
     state: &'a State<M>,
     now: Timestamp,
+    /// `now` as a record has it.
+    now_text: String,
     last_id: u64,
     /// The records that the batch changes, after it; `None` for those that it deletes.
     records: BTreeMap<u64, Option<Bytes>>,
@@ -45,6 +47,7 @@ impl<'a, M: Model> Batch<'a, M> {
         Self {
             state,
             now,
+            now_text: now.to_string(),
             last_id: state.last_id,
             records: BTreeMap::new(),
             holders: HashMap::new(),
@@ -74,7 +77,7 @@ impl<'a, M: Model> Batch<'a, M> {
                 owner::may_create::<M>(author, &members)?;
                 owner::set_owner::<M>(author, &mut members);
                 let id = self.last_id + 1;
-                let record = edit::created::<M>(&members, id, self.now)?;
+                let record = edit::created::<M>(members, id, &self.now_text)?;
                 if id > Id::<M>::MAX {
                     return Err(WriteError::NoMoreIds);
                 }

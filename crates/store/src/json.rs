@@ -6,7 +6,7 @@
 //! a record that reads back as something else, or not at all. Here such names have no
 //! special meaning.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize,
@@ -165,7 +165,7 @@ impl<'de> de::Visitor<'de> for Names {
         let mut members = Map::new();
         while let Some(key) = map.next_key_seed(KeySeed)? {
             let name = match key {
-                Key::Name(name) => name,
+                Key::Name(name) => name.into_owned(),
                 Key::Number => {
                     let number: Number = map.next_value::<String>()?.parse().map_err(custom)?;
                     return Ok(number.into());
@@ -189,9 +189,9 @@ fn custom<E: de::Error>(detail: impl fmt::Display) -> E {
 }
 
 /// A key of a map in `serde_json`'s data model.
-pub(crate) enum Key {
-    /// A member's name.
-    Name(String),
+pub(crate) enum Key<'de> {
+    /// A member's name. It is borrowed from the text unless it has escapes there.
+    Name(Cow<'de, str>),
     /// The map is a number that fits neither `u64` nor `i64`. Its only value is the number's
     /// text.
     Number,
@@ -203,25 +203,28 @@ pub(crate) enum Key {
 pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Key;
+    type Value = Key<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
         deserializer.deserialize_option(self)
     }
 }
 
 impl<'de> de::Visitor<'de> for KeySeed {
-    type Value = Key;
+    type Value = Key<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
-        String::deserialize(deserializer).map(Key::Name)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+        let Name(name) = Name::deserialize(deserializer)?;
+        Ok(Key::Name(name))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Key, E> {
+    fn visit_str<E>(self, _: &str) -> Result<Key<'de>, E> {
         Ok(Key::Number)
     }
 }

@@ -35,7 +35,7 @@ fn disagreement<M: Model>() -> Option<String> {
             return Some(format!("clients write {name} twice"));
         }
     }
-    let record = match edit::created::<M>(&M::example(), 1, Timestamp::now()) {
+    let record = match edit::created::<M>(M::example(), 1, &Timestamp::now().to_string()) {
         Ok(record) => record,
         Err(errors) => return errors.first().map(of_example),
     };

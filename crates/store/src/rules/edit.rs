@@ -21,11 +21,11 @@ pub(crate) const SET_BY_SERVER: [&str; 3] = ["id", "createdAt", "updatedAt"];
 
 type Edited = Result<Object, Vec<MemberError>>;
 
-/// A new record with a client's members.
+/// A new record with a client's members. `now` is the current time as a record has it.
 ///
 /// # Errors
 /// Every member that is missing, unknown, invalid or set by the server.
-pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Edited {
+pub(crate) fn created<M: Model>(mut members: Object, id: u64, now: &str) -> Edited {
     let mut errors = Vec::new();
     for name in members.keys() {
         if SET_BY_SERVER.contains(&&**name) {
@@ -35,9 +35,9 @@ pub(crate) fn created<M: Model>(members: &Object, id: u64, now: Timestamp) -> Ed
         }
     }
     let none = Object::new();
-    let record = assemble::<M>(members, iter::empty(), &none, id, &mut errors);
-    let now = Value::from(now.to_string());
-    finish(record, errors, Some(now.clone()), now)
+    let member = |name: &str| members.remove_entry(name);
+    let record = assemble::<M>(member, iter::empty(), &none, id, &mut errors);
+    finish(record, errors, Some(now.into()), now.into())
 }
 
 /// The current record with its members replaced by a client's. Members that the model does
@@ -96,7 +96,11 @@ fn edited<'a, M: Model>(
         .get("id")
         .and_then(Value::as_u64)
         .unwrap_or_default();
-    let record = assemble::<M>(members, extras, current, id, &mut errors);
+    let member = |name: &str| {
+        let (name, value) = members.get_key_value(name)?;
+        Some((name.clone(), value.clone()))
+    };
+    let record = assemble::<M>(member, extras, current, id, &mut errors);
     if errors.is_empty() && same_but_for_times(&record, current) {
         return Ok(current.clone());
     }
@@ -140,9 +144,9 @@ fn check_unchanged(current: &Object, name: &str, given: Option<&Value>) -> Resul
 }
 
 /// A record of the id, the model's members in its order, and the other members of `extras`.
-/// A value that the current record has too is not checked: it may be older than its rule.
+/// `member` yields the member with a name. A value that the current record has too is not checked: it may be older than its rule.
 fn assemble<'a, M: Model>(
-    members: &'a Object,
+    mut member: impl FnMut(&str) -> Option<(String, Value)>,
     extras: impl Iterator<Item = (&'a String, &'a Value)>,
     current: &Object,
     id: u64,
@@ -151,15 +155,15 @@ fn assemble<'a, M: Model>(
     let mut record = Object::with_capacity(M::MEMBERS.len() + SET_BY_SERVER.len());
     record.insert("id".to_owned(), id.into());
     for Member { name, check, .. } in M::MEMBERS {
-        match members.get(*name) {
+        match member(name) {
             None => errors.push(MemberError::new(name, "is required")),
-            Some(value) => {
-                if current.get(*name) != Some(value)
-                    && let Err(expected) = check(value)
+            Some((key, value)) => {
+                if current.get(*name) != Some(&value)
+                    && let Err(expected) = check(&value)
                 {
                     errors.push(MemberError::new(name, expected));
                 }
-                record.insert((*name).to_owned(), value.clone());
+                record.insert(key, value);
             }
         }
     }
@@ -178,8 +182,10 @@ fn finish(
     let too_deep = record
         .iter()
         .filter(|(_, value)| nesting(value) >= DEPTH_MAX);
-    let expected = format!("expected at most {} levels of nesting", DEPTH_MAX - 1);
-    errors.extend(too_deep.map(|(name, _)| MemberError::new(name, &*expected)));
+    errors.extend(too_deep.map(|(name, _)| {
+        let detail = format!("expected at most {} levels of nesting", DEPTH_MAX - 1);
+        MemberError::new(name, detail)
+    }));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -235,7 +241,7 @@ mod tests {
     fn a_new_record_has_its_members_in_order_and_times() {
         let now = Timestamp::now();
         let members = object(json!({"bio": "b", "name": "Finn", "username": "finn"}));
-        let record = created::<User>(&members, 9, now).unwrap();
+        let record = created::<User>(members, 9, &now.to_string()).unwrap();
         let names: Vec<_> = record.keys().map(String::as_str).collect();
         assert_eq!(
             names,
@@ -248,7 +254,7 @@ mod tests {
     fn every_fault_of_a_new_record_is_named() {
         let members =
             object(json!({"id": 1, "username": "F", "name": 7, "x/y": 1, "updatedAt": null}));
-        let errors = pointers(created::<User>(&members, 9, Timestamp::now()));
+        let errors = pointers(created::<User>(members, 9, &Timestamp::now().to_string()));
         assert_eq!(
             errors,
             ["/id", "/x~1y", "/updatedAt", "/username", "/name", "/bio"]
