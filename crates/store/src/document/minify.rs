@@ -61,13 +61,13 @@ pub(crate) fn minify(
 }
 
 /// Whether the string before `rest` is a member's name.
-fn is_name(rest: &[u8]) -> bool {
+pub(crate) fn is_name(rest: &[u8]) -> bool {
     let mut rest = rest.iter();
     rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
 /// Length in bytes of the string literal at the beginning of `json`, with both quotes.
-fn string_length(json: &[u8]) -> usize {
+pub(crate) fn string_length(json: &[u8]) -> usize {
     let mut at = 1;
     while let Some(found) = json.get(at..).and_then(quote_or_escape) {
         at += found;

@@ -1,5 +1,7 @@
 //! The members of a `db.json` other than the collection.
 
+mod names;
+
 use std::fmt;
 
 use common::Id;
@@ -9,7 +11,11 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{json::twice, memory::image::Image};
+use crate::{
+    document::position::Position,
+    json::{JsonError, twice},
+    memory::image::Image,
+};
 
 /// The member that holds the highest id ever given, by collection, if the records do not
 /// show it: `"lastIds": {"users": 12}`.
@@ -28,9 +34,19 @@ pub(crate) struct OtherMembers {
 }
 
 impl OtherMembers {
-    /// Adds the next member of the file.
-    pub fn push(&mut self, name: String, value: Box<RawValue>) {
+    /// Adds the next member of the file. `start` is where its value begins there.
+    ///
+    /// # Errors
+    /// When an object in the value has a name twice.
+    pub fn push(
+        &mut self,
+        name: String,
+        value: Box<RawValue>,
+        start: Position,
+    ) -> Result<(), JsonError> {
+        names::check(value.get(), start)?;
         self.members.push((name, value));
+        Ok(())
     }
 
     /// The collection comes next in the file.

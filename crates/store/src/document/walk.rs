@@ -218,10 +218,10 @@ impl<M: Model, R: Read> Walk<M, R> {
                 Ok(())
             }
             Some(_) => {
+                let start = self.source.position(self.at);
                 let value =
                     self.value(|rest| raw(rest).map(|(value, length)| (value.to_owned(), length)))?;
-                self.other_members.push(name, value);
-                Ok(())
+                Ok(self.other_members.push(name, value, start)?)
             }
         }
     }

@@ -186,6 +186,22 @@ fn a_key_that_stands_twice_is_refused_with_its_place() {
             "line 1, column 29: expected \"version\" only once",
         ),
         (
+            "{\"users\":[],\"q\":{\"a\":1,\"a\":2}}".into(),
+            "line 1, column 26: expected \"a\" only once",
+        ),
+        (
+            "{\"q\": {\"\\\"]\": \"a\",\n \"c\": [1, {\"é\": 1, \"\\u00e9\" : {\"b\": }}]}}".into(),
+            "line 2, column 37: expected value",
+        ),
+        (
+            "{\"q\": {\"\\\"]\": \"a\",\n \"c\": [1, {\"é\": 1, \"\\u00e9\" : {}}]}, \"users\": []}".into(),
+            "line 2, column 27: expected \"é\" only once",
+        ),
+        (
+            "{\"q\": [{\"\\ud800\": 1}, {\"\\ud800\": 1,\n\"\\ud800\": 2}], \"users\": []}".into(),
+            "line 2, column 8: expected \"\\\"\\\\ud800\\\"\" only once",
+        ),
+        (
             "{\"users\": [], \"lastIds\": {\"users\": 9007199254740992}}".into(),
             "line 1, column 52: expected the last id given in users",
         ),
@@ -210,6 +226,20 @@ fn a_key_that_stands_twice_is_refused_with_its_place() {
             got.contains(expected),
             "{text}\n  got      {got}\n  expected {expected}"
         );
+    }
+}
+
+#[test]
+fn other_members_may_nest_deep_and_use_a_name_in_several_objects() {
+    let nested = |levels| "[".repeat(levels) + &"]".repeat(levels);
+    for other in [
+        r#"{"a": {"a": [{"a": "a"}, {"a": 1}]}, "b": {"a": 2}}"#,
+        r#"["a", "a", {"a": "a"}]"#,
+        "\"a\"",
+        &nested(10_000),
+    ] {
+        let text = format!("{{\"a\": {other}, \"users\": []}}");
+        assert!(Document::<User>::parse(text.as_bytes()).is_ok(), "{text}");
     }
 }
 
