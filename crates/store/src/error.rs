@@ -142,11 +142,21 @@ impl CloseError {
         ))
     }
 
-    /// The journal was removed, and these batches could not be saved.
+    /// The journal was removed or replaced, and these batches could not be saved.
     pub(crate) fn lost(journal: &Path, batches: u64, cause: &io::Error) -> Self {
         Self(format!(
-            "{} was removed, and the {batches} batches that it held are lost: {cause}",
+            "{} is no longer this service's file, and the {batches} batches that it held are \
+             lost: {cause}",
             journal.display()
+        ))
+    }
+
+    /// Another file has the journal's name. `db.json` holds all batches.
+    pub(crate) fn replaced(journal: &Path) -> Self {
+        let journal = journal.display();
+        Self(format!(
+            "{journal} was replaced by someone else; db.json holds all that it did; move the file \
+             that is there now away before the next start"
         ))
     }
 

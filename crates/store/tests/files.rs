@@ -135,7 +135,7 @@ async fn after_a_hand_edit_no_write_is_acknowledged_and_a_restart_serves_it() {
     assert!(store.create(Author::Service, user("a")).await.is_err());
     let refusal = store.status().await.unwrap().refusal.unwrap();
     assert!(
-        refusal.ends_with("restart this service to serve what it says now"),
+        refusal.contains("restart this service: it serves the file as it is then"),
         "{refusal}"
     );
     store.close().await.unwrap();

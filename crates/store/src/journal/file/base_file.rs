@@ -42,7 +42,8 @@ impl BaseFile {
                     "was removed; put it back, or save what this service answers before you stop it"
                 }
                 Some(_) => {
-                    "was changed by someone else; restart this service to serve what it says now"
+                    "was changed by someone else; restart this service: it serves the file as it \
+                     is then, or says what to do if the journal holds writes that the file lacks"
                 }
             };
             return Err(foreign(path, what));
@@ -84,8 +85,8 @@ impl BaseFile {
             Some(_) => "was replaced",
             None => "was removed",
         };
-        let remedy = "so that another process may write this collection; \
-             stop all that do, and start one";
+        let remedy = "so that another process may write this collection; save what this service \
+             answers, stop all that do, and start one";
         Err(foreign(path, format!("{what}, {remedy}")))
     }
 

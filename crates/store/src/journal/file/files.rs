@@ -217,22 +217,33 @@ impl CollectionFiles {
         }
     }
 
-    /// Before the writer ends: if the journal was removed, saves its batches in `db.json`.
-    /// If the lock was removed as well, they are saved unless another process may have
-    /// begun to write: only this process has them.
+    /// Before the writer ends: if the journal was removed, saves its batches in `db.json`,
+    /// because only this process has them. They are saved even if the lock was removed as
+    /// well, unless another process may have begun to write.
     ///
     /// # Errors
-    /// When the batches of a removed journal are lost.
+    /// When the batches of a removed or replaced journal are lost, and when the next start
+    /// will find another journal.
     pub fn save_if_removed<M: Model>(&mut self, state: &State<M>) -> Result<(), CloseError> {
         let at = journal_path(&self.base.path);
-        if self.is_folded() || !matches!(self.base.disk.identity(&at), Ok(None)) {
-            return Ok(());
+        let removed = match self.base.disk.identity(&at) {
+            Ok(None) => true,
+            Ok(Some(found)) if found != self.journal.identity() => false,
+            _ => return Ok(()),
+        };
+        if self.is_folded() {
+            return if removed {
+                Ok(())
+            } else {
+                Err(CloseError::replaced(&at))
+            };
         }
         let unsaved = self.journal.unfolded();
+        let other = "another process may write the collection";
         let saved = match self.base.retake_lock() {
             // Holds the lock until `db.json` is written.
-            Ok(Some(_lock)) => self.save(state).map_err(io::Error::from),
-            Ok(None) => Err(io::Error::other("another process may write the collection")),
+            Ok(Some(_lock)) if removed => self.save(state).map_err(io::Error::from),
+            Ok(_) => Err(io::Error::other(other)),
             Err(error) => Err(error),
         };
         if let Err(error) = saved {

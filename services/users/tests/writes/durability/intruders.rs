@@ -74,6 +74,22 @@ fn a_removed_journal_loses_nothing_and_is_said() {
     assert_eq!(create(&task, "jake").status, 201);
 }
 
+#[test]
+fn a_copy_in_the_place_of_the_journal_is_said_at_the_stop() {
+    let binary = writable();
+    let task = binary.start();
+    assert_eq!(create(&task, "finn").status, 201);
+    let (copy, journal) = (binary.dir().join("copy"), beside(&binary, ".journal"));
+    fs::copy(&journal, &copy).unwrap();
+    fs::rename(&copy, &journal).unwrap();
+    let ended = task.stop();
+    assert!(!ended.status.success(), "the next start refuses");
+    let remedy = "move the file that is there now away";
+    assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
+    fs::remove_file(journal).unwrap();
+    assert_eq!(usernames(&binary.start()), ["finn"]);
+}
+
 /// Puts another file under the name of one of the service's.
 fn replace(binary: &Binary, ending: &str) -> PathBuf {
     let (other, at) = (binary.dir().join("other"), beside(binary, ending));
@@ -96,7 +112,10 @@ fn a_replaced_journal_loses_nothing_and_is_said() {
     };
     task.logged_where("that the journal was replaced", error);
     assert_eq!(usernames(&task), ["finn"]);
-    assert!(task.stop().status.success(), "db.json is complete");
+    let ended = task.stop();
+    assert!(!ended.status.success(), "the next start refuses");
+    let remedy = "move the file that is there now away before the next start";
+    assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
     // What was put there is as precious.
     assert!(binary.run().stderr.contains("db.json.journal"));
     assert_eq!(fs::read_to_string(&journal).unwrap(), "precious");
@@ -138,4 +157,16 @@ fn a_second_writer_without_lock_and_journal_is_the_only_one() {
     let second = binary.start();
     let answers = [&first, &second].map(|task| create(task, "jake").status);
     assert_eq!(answers, [503, 201]);
+    let error = |line: &serde_json::Value| {
+        let error = line["error"].as_str().unwrap_or_default();
+        error.contains("save what this service answers")
+    };
+    first.logged_where("what to save before a stop", error);
+    let ended = first.stop();
+    assert!(!ended.status.success());
+    assert!(
+        ended.stderr.contains("the 1 batches that it held are lost"),
+        "{}",
+        ended.stderr
+    );
 }
