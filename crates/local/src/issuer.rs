@@ -53,7 +53,8 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Makes a key, and writes its public half to `data/jwks.json` for the tasks of these services.
+    /// Makes a key, and writes its public half to a file among [`data::keys`] for the tasks of these
+    /// services.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -64,9 +65,9 @@ impl Issuer {
         let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256)?;
         let key_id = public.thumbprint(ThumbprintHash::SHA256)?;
         public.common.key_id = Some(key_id.clone());
-        let key_set = root.join("data/jwks.json");
+        let key_set = data::keys(root).join("jwks.json");
         let text = serde_json::to_vec(&JwkSet { keys: vec![public] })?;
-        fs::create_dir_all(root.join("data"))
+        fs::create_dir_all(data::keys(root))
             .and_then(|()| fs::write(&key_set, text))
             .with_context(|| format!("cannot write the public key to {}", key_set.display()))?;
         Ok(Self {

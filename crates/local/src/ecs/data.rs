@@ -32,16 +32,24 @@ pub fn writable(root: &Path, service: &str) -> Result<PathBuf> {
     Ok(db)
 }
 
-/// Makes a new write token for a service, in a file beside its writable data. Only this user can read
-/// the file, unlike the environment of a task.
+/// The directory of the keys that a writable cluster makes at each start. It is not with the data,
+/// whose disk may be full.
+#[must_use]
+pub fn keys(root: &Path) -> PathBuf {
+    root.join("target/local")
+}
+
+/// Makes a new write token for a service, in a file among the [`keys`]. Only this user can read the
+/// file, unlike the environment of a task.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_token(root: &Path, service: &str) -> Result<(String, PathBuf)> {
     let token = random_hex().context("cannot make a write token")?;
-    let file = root.join("data").join(service).join("write-token");
+    let file = keys(root).join(format!("{service}.token"));
     let fresh = file.with_extension("new");
     let written = || {
+        fs::create_dir_all(keys(root))?;
         // A file that is left over could be readable by others.
         match fs::remove_file(&fresh) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -93,9 +101,8 @@ mod tests {
     #[test]
     fn only_this_user_can_read_a_token() {
         let root = tempfile::tempdir().unwrap();
-        let directory = root.path().join("data/users");
-        fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join("write-token"), "readable").unwrap();
+        fs::create_dir_all(keys(root.path())).unwrap();
+        fs::write(keys(root.path()).join("users.token"), "readable").unwrap();
         let (token, file) = write_token(root.path(), "users").unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), token);
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);

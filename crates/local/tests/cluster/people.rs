@@ -40,7 +40,7 @@ async fn a_writable_cluster_signs_tokens_and_gives_its_tasks_the_public_key() {
     assert_eq!(fs::metadata(&cluster.socket).unwrap().mode() & 0o777, 0o600);
 
     let root = cluster.root.as_ref().unwrap().path();
-    let key_set = root.join("data/jwks.json");
+    let key_set = root.join("target/local/jwks.json");
     let keys: Value = serde_json::from_slice(&fs::read(&key_set).unwrap()).unwrap();
     assert_eq!(keys["keys"][0].get("d"), None, "a private key: {keys}");
     for pid in cluster.pids("posts").await {
@@ -48,7 +48,7 @@ async fn a_writable_cluster_signs_tokens_and_gives_its_tasks_the_public_key() {
         let mut names: Vec<_> = environment.split_terminator('\0').collect();
         names.retain(|variable| !variable.starts_with("RUST_"));
         names.sort_unstable();
-        let file = |name: &str| root.join("data").join(name).display().to_string();
+        let file = |name: &str| root.join("target/local").join(name).display().to_string();
         assert_eq!(
             names,
             [
@@ -56,7 +56,7 @@ async fn a_writable_cluster_signs_tokens_and_gives_its_tasks_the_public_key() {
                 "TOKEN_AUDIENCE=posts",
                 "TOKEN_ISSUER=urn:forum:local",
                 "USER_CLAIM=forum_user",
-                &format!("WRITE_TOKEN_FILE={}", file("posts/write-token")),
+                &format!("WRITE_TOKEN_FILE={}", file("posts.token")),
             ]
         );
     }
