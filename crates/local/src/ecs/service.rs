@@ -288,6 +288,11 @@ impl Service {
             {
                 steps.extend(self.stop(number));
             }
+            while !self.has_room()
+                && let Some(number) = self.needless_replaced()
+            {
+                steps.extend(self.stop(number));
+            }
             if !self.has_room() {
                 return;
             }
@@ -321,6 +326,20 @@ impl Service {
     }
 
     /// The next step to end a task, unless it is ending already.
+    /// A task of an earlier generation without which enough tasks are healthy. Several generations may
+    /// run when tasks are replaced again before the last replacement is over.
+    fn needless_replaced(&self) -> Option<TaskNumber> {
+        let healthy = self.tasks.values().filter(|task| is_healthy(task)).count();
+        let mut replaced = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| !self.is_current(task) && runs(task));
+        let needless = |task: &TaskState| !is_healthy(task) || healthy > self.desired;
+        replaced
+            .find(|(_, task)| needless(task))
+            .map(|(&number, _)| number)
+    }
+
     fn stop(&mut self, number: TaskNumber) -> Option<Step> {
         let task = self.tasks.get_mut(&number)?;
         let (phase, step) = match task.phase {

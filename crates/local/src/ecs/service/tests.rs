@@ -242,3 +242,45 @@ async fn a_draining_task_that_ends_early_is_no_failure() {
     assert_eq!(reconcile(&mut service), []);
     assert!(service.is_steady());
 }
+
+/// Carries out what the service decides, until it decides nothing more.
+fn carry_out(service: &mut Service) {
+    loop {
+        let steps = reconcile(service);
+        if steps.is_empty() {
+            return;
+        }
+        for step in steps {
+            match step {
+                Step::Start(number, _) => becomes_healthy(service, number),
+                Step::Deregister(number) => {
+                    assert_eq!(service.drained(number), Some(Step::Stop(number)));
+                    service.ended(number, Instant::now());
+                }
+                Step::Stop(number) => drop(service.ended(number, Instant::now())),
+            }
+            let healthy = service.tasks.values().filter(|task| is_healthy(task));
+            assert!(
+                healthy.count() >= service.desired.min(3),
+                "too few are healthy"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_is_replaced_itself_comes_to_an_end() {
+    for (healthy, desired) in [(false, 3), (true, 3), (true, 1), (false, 4)] {
+        let mut service = steady(3, Replacement::StartThenStop).await;
+        service.replace_all();
+        assert_eq!(reconcile(&mut service).len(), 3);
+        if healthy {
+            (4..=6).for_each(|number| becomes_healthy(&mut service, number));
+        }
+        // Six tasks run: no more are allowed.
+        service.replace_all();
+        service.scale(desired);
+        carry_out(&mut service);
+        assert!(service.is_steady(), "{healthy} {desired}");
+    }
+}
