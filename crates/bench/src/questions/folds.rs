@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     data,
     pairs::Spread,
-    questions::writes::{TOKEN, post, request},
+    questions::writes::{post, request, writable_copy},
     report::Table,
     server::Server,
 };
@@ -50,15 +50,10 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
     let file = data::posts(context.dir(), count)?;
     let mut subjects = Vec::new();
     for build in context.builds()? {
-        let dir = tempfile::tempdir_in(context.dir())?;
-        let db = dir.path().join("db.json");
-        fs::copy(&file, &db)?;
-        let server = context.start_build(&build, "posts", &db, |command| {
-            command.env("WRITE_TOKEN", TOKEN);
-        })?;
+        let (server, dir) = writable_copy(context, &build, &file, |_| {})?;
         subjects.push(Subject {
             server,
-            folds: Folds::of(&db)?,
+            folds: Folds::of(&dir.path().join("db.json"))?,
             _dir: dir,
             took: Vec::new(),
             writes: Latencies::default(),

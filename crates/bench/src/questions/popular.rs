@@ -1,7 +1,6 @@
 //! Writes into a thread of very many posts while others read it.
 
 use std::{
-    fs,
     io::{Read, Write},
     net::TcpStream,
 };
@@ -14,7 +13,7 @@ use crate::{
     data::{self, POPULAR},
     machine::processor_time_at_rest,
     pairs::Spread,
-    questions::writes::{TOKEN, post_in},
+    questions::writes::{post_in, writable_copy},
     report::Table,
     server::Server,
 };
@@ -38,12 +37,7 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
     let head = ["", "large thread", "small thread", "×"];
     let mut table = Table::new(title, text, &head);
     for build in context.builds()? {
-        let dir = tempfile::tempdir_in(context.dir())?;
-        let db = dir.path().join("db.json");
-        fs::copy(&file, &db)?;
-        let server = context.start_build(&build, "posts", &db, |command| {
-            command.env("WRITE_TOKEN", TOKEN);
-        })?;
+        let (server, _dir) = writable_copy(context, &build, &file, |_| {})?;
         let mut costs = [POPULAR, SMALL].map(|thread| (thread, Vec::new()));
         for _ in 0..context.amount(60, 2) {
             for (thread, costs) in &mut costs {

@@ -21,6 +21,7 @@ use crate::{
     company::beside,
     context::Context,
     pairs::Spread,
+    peers::Build,
     report::Table,
     server::{Server, root},
 };
@@ -259,6 +260,23 @@ fn writable(context: &Context, dir: &Path) -> anyhow::Result<(Server, TempDir)> 
     let dir = tempfile::tempdir_in(dir)?;
     let server = context.ours_with("ours", "posts", &dir.path().join("db.json"), |command| {
         command.env("WRITE_TOKEN", TOKEN);
+    })?;
+    Ok((server, dir))
+}
+
+/// A build's `posts` that writes to a copy of this file, in a directory of its own.
+pub fn writable_copy(
+    context: &Context,
+    build: &Build,
+    file: &Path,
+    set: impl FnOnce(&mut Command),
+) -> anyhow::Result<(Server, TempDir)> {
+    let dir = tempfile::tempdir_in(context.dir())?;
+    let db = dir.path().join("db.json");
+    fs::copy(file, &db)?;
+    let server = context.start_build(build, "posts", &db, |command| {
+        command.env("WRITE_TOKEN", TOKEN);
+        set(command);
     })?;
     Ok((server, dir))
 }

@@ -1,6 +1,6 @@
 //! What the disk is given for a byte that was acknowledged.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{thread::sleep, time::Duration};
 
 use tempfile::TempDir;
 
@@ -12,7 +12,7 @@ use crate::{
     peers::Build,
     questions::{
         folds::Folds,
-        writes::{TOKEN, post_in},
+        writes::{post_in, writable_copy},
     },
     report::Table,
     server::Server,
@@ -101,14 +101,9 @@ struct Subject {
 impl Subject {
     fn start(context: &Context, build: &Build, count: u64) -> anyhow::Result<Self> {
         let file = data::posts(context.dir(), count)?;
-        let dir = tempfile::tempdir_in(context.dir())?;
-        let db = dir.path().join("db.json");
-        fs::rename(file, &db)?;
-        let server = context.start_build(build, "posts", &db, |command| {
+        let (server, dir) = writable_copy(context, build, &file, |command| {
             // The lines of the access log would be written to the same disk.
-            command
-                .env("WRITE_TOKEN", TOKEN)
-                .env("RUST_LOG", "info,access=off");
+            command.env("RUST_LOG", "info,access=off");
         })?;
         Ok(Self { server, dir })
     }
