@@ -30,10 +30,6 @@ pub struct How {
     #[arg(long, default_value_t = 21)]
     pub rounds: usize,
 
-    /// Let the idle writes come every 12 s on a million posts, instead of every 2 s on a tenth
-    #[arg(long)]
-    pub long: bool,
-
     /// Directory with the services of another build, to measure beside these
     #[arg(long, value_name = "DIR")]
     pub other: Option<PathBuf>,
@@ -54,8 +50,6 @@ pub struct Context {
     pub other: Option<PathBuf>,
     /// Whether the directory is on a disk that nothing else uses.
     pub own_disk: bool,
-    /// Whether questions that take minutes of waiting are asked in full.
-    pub long: bool,
     dir: TempDir,
     tables: RefCell<Vec<Table>>,
     bars: RefCell<Vec<(String, f64)>>,
@@ -68,7 +62,6 @@ impl Context {
         let How {
             brief,
             rounds,
-            long,
             other,
             dir,
         } = how;
@@ -92,7 +85,6 @@ impl Context {
             effort,
             other,
             own_disk,
-            long,
             dir,
             tables: RefCell::default(),
             bars: RefCell::default(),

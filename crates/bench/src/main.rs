@@ -31,10 +31,6 @@ use crate::{
     server::{build, root},
 };
 
-/// What was aimed at, what was reached, and what stands in the way: written by hand, from what
-/// the questions said when it was written.
-const FLAT: &str = include_str!("../flat.md");
-
 #[derive(Debug, Parser)]
 #[command(about)]
 struct Arguments {
@@ -136,7 +132,8 @@ fn main() -> anyhow::Result<()> {
          of traffic in turn.\n\
          Medians of {} rounds, of 15 for starts, of 7 for loading and for what is written, of 3 \
          for starts with a large collection, with quartiles; µs/request is processor time, user and system, \
-         of the server's process, and `× …` the ratio to that server, round by round.\n\n",
+         of the server's process, and `× …` the ratio to that server, round by round.\n\n\
+         [What was to become flat, and what was reached](flat.md) is written by hand.\n\n",
         began.elapsed().as_secs().div_ceil(60),
         machine::describe(),
         context.effort.rounds,
@@ -146,7 +143,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let out = arguments.out.unwrap_or_else(|| root().join("crates/bench"));
-    fs::write(out.join("RESULTS.md"), report + FLAT)?;
+    fs::write(out.join("RESULTS.md"), report)?;
     let svg = plot::svg(&[
         Panel {
             title: "Processor time of a request: small list, 64 connections, one core",

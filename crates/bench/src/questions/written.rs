@@ -33,11 +33,8 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
 
 fn idle(context: &Context, head: &[&str]) -> anyhow::Result<()> {
     const WRITES: usize = 5;
-    let (count, interval) = match (context.brief, context.long) {
-        (true, _) => (1_000, Duration::from_millis(10)),
-        (false, false) => (100_000, Duration::from_secs(2)),
-        (false, true) => (1_000_000, Duration::from_secs(12)),
-    };
+    let count = context.amount(100_000, 1_000);
+    let interval = context.amount(Duration::from_secs(2), Duration::from_millis(10));
     let text = format!(
         "Bytes that the store hands to the system for its files, and the bytes of the records \
          that it answers with. The count ends {interval:?} after the last write: what the journal \
