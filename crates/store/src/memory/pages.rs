@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// Why a record that an index names is found.
+const THERE: &str = "an index names records that are there";
+
 /// The pages of a collection. A clone copies 48 bytes for each group of pages, and no record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pages {
@@ -65,7 +68,6 @@ impl Pages {
     /// of them is read, so that the processor fetches several at the same time. The records of
     /// a popular thread are close together: several of them share one search for their page.
     pub fn indexed(&self, ids: impl Iterator<Item = u64>) -> Vec<(&Page, usize)> {
-        const THERE: &str = "an index names records that are there";
         let mut last: Option<(&Page, Range<u64>)> = None;
         let around = ids.map(|id| {
             if let Some((page, span)) = &last
@@ -88,7 +90,7 @@ impl Pages {
     /// The summary of a record that an index names.
     pub fn summary_of(&self, id: u64) -> Summary {
         let found = self.get(id);
-        let (page, slot) = found.expect("an index names records that are there");
+        let (page, slot) = found.expect(THERE);
         page.summary(slot)
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Pins {
 #[derive(Debug, Default)]
 struct Lists {
     /// The snapshots of the lists, by number; the oldest first.
-    snapshots: BTreeMap<u64, Held>,
+    snapshots: BTreeMap<u64, HeldSnapshot>,
     /// The number of the next list.
     next: u64,
     /// Bytes that belong to one list alone, summed over all lists.
@@ -39,7 +39,7 @@ struct Lists {
 
 /// The snapshot of one list.
 #[derive(Debug)]
-struct Held {
+struct HeldSnapshot {
     _snapshot: Arc<dyn Any + Send + Sync>,
     /// Bytes that belong to this list alone.
     own_bytes: usize,
@@ -93,7 +93,7 @@ impl Pins {
         let number = lists.next;
         lists.next += 1;
         lists.own_bytes += own_bytes;
-        let held = Held {
+        let held = HeldSnapshot {
             _snapshot: snapshot,
             own_bytes,
         };
@@ -128,7 +128,7 @@ impl Pins {
     }
 
     /// Takes the snapshot from the oldest list if the lists hold too much.
-    fn excess(&self) -> Option<Held> {
+    fn excess(&self) -> Option<HeldSnapshot> {
         let mut lists = self.lists();
         let bytes_max = self.bytes_max.load(Relaxed);
         if lists.snapshots.len() <= 1 || self.bytes(&lists) <= bytes_max {
@@ -149,7 +149,7 @@ impl Pins {
 }
 
 impl Lists {
-    fn take(&mut self, number: u64) -> Option<Held> {
+    fn take(&mut self, number: u64) -> Option<HeldSnapshot> {
         let held = self.snapshots.remove(&number)?;
         self.own_bytes -= held.own_bytes;
         Some(held)

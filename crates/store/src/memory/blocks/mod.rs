@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// Blocks of a group at most; few in tests, so that they have many groups. Changing a block
-/// while lists hold it copies what is known of its neighbours.
+/// The largest number of blocks in a group. It is small in tests, so that they have many groups.
+/// A change of a group that lists hold copies its row.
 const GROUP_MAX: usize = if cfg!(test) { 4 } else { 128 };
 
 /// A run of records in id order, never without one.

@@ -1,4 +1,4 @@
-//! Neighbours in id order.
+//! A row: blocks, or groups of blocks, in id order.
 
 use std::{
     ops::{Index, Range},
@@ -7,7 +7,8 @@ use std::{
 
 use crate::digest::Summary;
 
-/// Neighbours in id order. What a search and a sum need of each lies apart from them.
+/// Blocks, or groups of blocks, in id order. Their first ids and summaries are in arrays of
+/// their own: a search or a sum reads only those.
 #[derive(Debug)]
 pub(crate) struct Row<T> {
     first_ids: Vec<u64>,
@@ -15,8 +16,8 @@ pub(crate) struct Row<T> {
     all: Vec<Arc<T>>,
 }
 
-/// One of a row: its first id, what its records sum up to, and itself.
-pub(crate) type Neighbour<T> = (u64, Summary, Arc<T>);
+/// An entry of a row: the first id, the summary of the records, and the block or group.
+pub(crate) type Entry<T> = (u64, Summary, Arc<T>);
 
 impl<T> Clone for Row<T> {
     fn clone(&self) -> Self {
@@ -71,27 +72,27 @@ impl<T> Row<T> {
         self.summaries[at]
     }
 
-    /// What the records of these neighbours sum up to.
+    /// The sum of the summaries of these entries.
     pub fn sum(&self, range: Range<usize>) -> Summary {
         self.summaries[range].iter().copied().sum()
     }
 
-    /// The last one that begins at or before `id`.
+    /// The last entry whose first id is `id` or below.
     pub fn home(&self, id: u64) -> Option<usize> {
         self.first_ids
             .partition_point(|first| *first <= id)
             .checked_sub(1)
     }
 
-    /// Bytes of this value without the neighbours themselves.
+    /// Bytes of the three arrays, without the blocks or groups.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.first_ids[..])
             + size_of_val(&self.summaries[..])
             + size_of_val(&self.all[..])
     }
 
-    /// Puts others in the place of these.
-    pub fn replace(&mut self, range: Range<usize>, others: Vec<Neighbour<T>>) {
+    /// Replaces these entries with others.
+    pub fn replace(&mut self, range: Range<usize>, others: Vec<Entry<T>>) {
         let first_ids = others.iter().map(|(first_id, ..)| *first_id);
         self.first_ids.splice(range.clone(), first_ids);
         let summaries = others.iter().map(|(_, summary, _)| *summary);
@@ -100,7 +101,7 @@ impl<T> Row<T> {
         self.all.splice(range, all);
     }
 
-    /// One of them, what its records sum up to and its first id, all to be changed.
+    /// A block or group, its summary and its first id.
     pub fn get_mut(&mut self, at: usize) -> (&mut Arc<T>, &mut Summary, &mut u64) {
         (
             &mut self.all[at],
@@ -109,7 +110,7 @@ impl<T> Row<T> {
         )
     }
 
-    /// Keeps those before `at`, and returns the others.
+    /// Keeps the entries before `at`, and returns the others.
     pub fn split_off(&mut self, at: usize) -> Self {
         Self {
             first_ids: self.first_ids.split_off(at),

@@ -20,20 +20,20 @@ pub(crate) type IdBlocks = Blocks<Vec<u64>>;
 /// The records with one key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Posting {
-    ids: Ids,
+    ids: PostingIds,
     pub summary: Summary,
 }
 
 /// Ids in ascending order.
 #[derive(Debug, Clone)]
-enum Ids {
+enum PostingIds {
     /// Those of most keys. A list copies them.
     Few(Vec<u64>),
     /// Shared with lists: a write copies what lists hold of it, and not all.
     Many(Arc<Pinned<IdBlocks>>),
 }
 
-impl Default for Ids {
+impl Default for PostingIds {
     fn default() -> Self {
         Self::Few(Vec::new())
     }
@@ -61,24 +61,24 @@ impl Posting {
     /// The ids in blocks, unless there are few.
     pub fn blocks(&self) -> Option<&Arc<Pinned<IdBlocks>>> {
         match &self.ids {
-            Ids::Few(_) => None,
-            Ids::Many(blocks) => Some(blocks),
+            PostingIds::Few(_) => None,
+            PostingIds::Many(blocks) => Some(blocks),
         }
     }
 
     /// The ids in ascending order, in memory of their own.
     pub fn into_ids(self) -> Vec<u64> {
         match self.ids {
-            Ids::Few(ids) => ids,
-            Ids::Many(_) => self.ids().collect(),
+            PostingIds::Few(ids) => ids,
+            PostingIds::Many(_) => self.ids().collect(),
         }
     }
 
     /// The ids in ascending order.
     pub fn ids(&self) -> impl Iterator<Item = u64> {
         let (few, many) = match &self.ids {
-            Ids::Few(ids) => (&ids[..], None),
-            Ids::Many(blocks) => (&[][..], Some(blocks)),
+            PostingIds::Few(ids) => (&ids[..], None),
+            PostingIds::Many(blocks) => (&[][..], Some(blocks)),
         };
         let many = many.into_iter().flat_map(|blocks| blocks.iter());
         let many = many.flat_map(|block| block.iter());
@@ -93,19 +93,16 @@ impl Posting {
     /// The highest id.
     pub fn last_id(&self) -> Option<u64> {
         match &self.ids {
-            Ids::Few(ids) => ids.last().copied(),
-            Ids::Many(blocks) => blocks.last().map(|place| blocks.id(place)),
+            PostingIds::Few(ids) => ids.last().copied(),
+            PostingIds::Many(blocks) => blocks.last().map(|place| blocks.id(place)),
         }
     }
 
     /// The ids around this one: all that are there between the first and the last of them.
     fn around(&self, id: u64) -> &[u64] {
         match &self.ids {
-            Ids::Few(ids) => ids,
-            Ids::Many(blocks) => {
-                let home = blocks.home(id).map(|at| &blocks.block(at)[..]);
-                home.unwrap_or_default()
-            }
+            PostingIds::Few(ids) => ids,
+            PostingIds::Many(blocks) => blocks.around(id).map_or(&[], |ids| ids),
         }
     }
 
@@ -120,14 +117,14 @@ impl Posting {
         let before = self.summary;
         self.summary.add(summary);
         match &mut self.ids {
-            Ids::Few(ids) if ids.len() < BLOCK_MAX => insert(ids, id),
-            Ids::Few(ids) => {
+            PostingIds::Few(ids) if ids.len() < BLOCK_MAX => insert(ids, id),
+            PostingIds::Few(ids) => {
                 let mut blocks = IdBlocks::default();
                 blocks.push(vec![(before, std::mem::take(ids))], pins);
                 insert_into(&mut blocks, id, summary, pages);
-                self.ids = Ids::Many(Arc::new(blocks.into()));
+                self.ids = PostingIds::Many(Arc::new(blocks.into()));
             }
-            Ids::Many(blocks) => {
+            PostingIds::Many(blocks) => {
                 let blocks = pins.make_mut(blocks, Blocks::bytes);
                 insert_into(blocks, id, summary, pages);
             }
@@ -138,12 +135,12 @@ impl Posting {
     pub fn remove(&mut self, id: u64, summary: Summary, pins: &Arc<Pins>) {
         self.summary.remove(summary);
         match &mut self.ids {
-            Ids::Few(ids) => {
+            PostingIds::Few(ids) => {
                 if let Ok(at) = ids.binary_search(&id) {
                     ids.remove(at);
                 }
             }
-            Ids::Many(blocks) => {
+            PostingIds::Many(blocks) => {
                 let Some(place) = blocks.find(id) else {
                     return;
                 };
@@ -164,7 +161,7 @@ impl Posting {
     pub fn update(&mut self, id: u64, before: Summary, after: Summary, pins: &Arc<Pins>) {
         self.summary.remove(before);
         self.summary.add(after);
-        if let Ids::Many(blocks) = &mut self.ids
+        if let PostingIds::Many(blocks) = &mut self.ids
             && let Some(at) = blocks.home(id)
         {
             let blocks = pins.make_mut(blocks, Blocks::bytes);
@@ -177,14 +174,14 @@ impl Posting {
 
     /// Frees the memory that growing left unused.
     pub fn shrink(&mut self) {
-        if let Ids::Few(ids) = &mut self.ids {
+        if let PostingIds::Few(ids) = &mut self.ids {
             ids.shrink_to_fit();
         }
     }
 }
 
 fn insert(ids: &mut Vec<u64>, id: u64) {
-    // Ids mostly come in ascending order.
+    // PostingIds mostly come in ascending order.
     match ids.last() {
         Some(last) if *last >= id => {
             let at = ids.partition_point(|other| *other < id);
