@@ -36,8 +36,6 @@ pub(crate) struct CollectionFiles {
     other_members: Arc<OtherMembers>,
     journal: OpenJournal,
     helper: Helper,
-    /// Of the fold under way: the line that will say what is in the new `db.json`.
-    reserved: Option<Reserved>,
 }
 
 impl CollectionFiles {
@@ -82,7 +80,6 @@ impl CollectionFiles {
             other_members: other_members.into(),
             journal,
             helper: Helper::default(),
-            reserved: None,
         })
     }
 
@@ -133,8 +130,9 @@ impl CollectionFiles {
     pub fn begin_fold<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         self.check_or_save(state)?;
         let at = journal_path(&self.base.path);
-        self.reserved = Some(self.journal.reserve().map_err(fatal(&at))?);
+        let reserved = self.journal.reserve().map_err(fatal(&at))?;
         self.helper.ask(Task::Base {
+            reserved,
             base: self.base.clone(),
             image: state.image(),
             other_members: Arc::clone(&self.other_members),
@@ -148,7 +146,7 @@ impl CollectionFiles {
     /// As [`CollectionFiles::fold`]. The fold is then over.
     pub fn go_on_folding<M: Model>(&mut self, state: &State<M>) -> Result<(), Failure> {
         match self.helper.take().transpose()? {
-            Some(Done::Base(new)) => self.install_base(new, state),
+            Some(Done::Base(reserved, new)) => self.install_base(&reserved, new, state),
             Some(Done::Journal(new)) => self.install_journal(new, state),
             Some(Done::Freed) | None => Ok(()),
         }
@@ -164,20 +162,22 @@ impl CollectionFiles {
         self.helper.worker()
     }
 
-    fn install_base<M: Model>(&mut self, new: NewBase, state: &State<M>) -> Result<(), Failure> {
+    fn install_base<M: Model>(
+        &mut self,
+        reserved: &Reserved,
+        new: NewBase,
+        state: &State<M>,
+    ) -> Result<(), Failure> {
         self.check_or_save(state)?;
-        let Some(reserved) = self.reserved.take() else {
-            return Ok(());
-        };
         let NewBase {
             digest,
             version,
             old,
         } = new;
         let at = journal_path(&self.base.path);
-        self.journal.note(&reserved, digest).map_err(fatal(&at))?;
+        self.journal.note(reserved, digest).map_err(fatal(&at))?;
         self.base.install(version)?;
-        self.journal.folded(&reserved);
+        self.journal.folded(reserved);
         self.helper.ask(Task::Journal {
             base: self.base.clone(),
             collection: M::COLLECTION,
@@ -210,7 +210,6 @@ impl CollectionFiles {
     /// # Errors
     /// When it has failed in a way after which nothing may be written.
     fn stop_fold(&mut self) -> Result<(), Failure> {
-        self.reserved = None;
         match self.helper.stop() {
             Some(Err(failure @ Failure::Final(_))) => Err(failure),
             _ => Ok(()),

@@ -13,6 +13,7 @@ use crate::{
         disk::{DiskFile, Kept},
         failure::Failure,
         fold::{new_base::NewBase, new_journal::NewJournal},
+        open_journal::Reserved,
     },
     memory::image::Image,
 };
@@ -22,6 +23,8 @@ use crate::{
 pub(crate) enum Task {
     /// Writes `db.json.new`.
     Base {
+        /// The line that will say what is in it.
+        reserved: Reserved,
         base: BaseFile,
         image: Image,
         other_members: Arc<OtherMembers>,
@@ -42,7 +45,7 @@ pub(crate) enum Task {
 
 /// What a task has made.
 pub(crate) enum Done {
-    Base(NewBase),
+    Base(Reserved, NewBase),
     Journal(NewJournal),
     Freed,
 }
@@ -55,10 +58,12 @@ impl Task {
     pub fn run(self, stopped: &AtomicBool) -> Result<Done, Failure> {
         match self {
             Self::Base {
+                reserved,
                 base,
                 image,
                 other_members,
-            } => NewBase::write(&base, image, &other_members, stopped).map(Done::Base),
+            } => NewBase::write(&base, image, &other_members, stopped)
+                .map(|new| Done::Base(reserved, new)),
             Self::Journal {
                 base,
                 collection,
