@@ -14,7 +14,7 @@ use crate::{error::CloseError, journal::file::lock::WriteLock, memory::state::St
 pub enum Folding {
     /// As it should.
     Works,
-    /// It cannot begin. The journal grows on, and it is tried again.
+    /// Not now. The journal grows on, and it is tried again.
     Fails,
     /// The same, and the journal is as long as it may become: writes are put off.
     Overdue,

@@ -84,13 +84,13 @@ pub(crate) type Waiting = (Author, Operation, oneshot::Sender<Answer>);
 pub(crate) struct Writer<M> {
     shared: Arc<Shared<M>>,
     files: CollectionFiles,
-    /// Why the last fold could not begin.
+    /// Why the last fold failed, until one succeeds.
     fold_failure: Option<FoldFailure>,
     /// When the last fold began.
     fold_begun: Instant,
 }
 
-/// A fold that could not begin.
+/// A fold that failed and may be tried again.
 struct FoldFailure {
     reason: String,
     /// Until when the size of the journal does not cause another.
@@ -225,25 +225,28 @@ impl<M: Model> Writer<M> {
         JOURNAL_BYTES.max(base + base / 2)
     }
 
-    /// Whether the journal cannot be folded and is as long as it may become.
-    fn is_overdue(&self) -> bool {
-        self.fold_failure.is_some()
-            && self.files.journal_bytes() > self.fold_bytes() + OVERDUE_BYTES
+    /// Whether the journal can be folded, and whether it may grow on if not.
+    fn folding(&self) -> Folding {
+        if self.fold_failure.is_none() {
+            Folding::Works
+        } else if self.files.journal_bytes() > self.fold_bytes() + OVERDUE_BYTES {
+            Folding::Overdue
+        } else {
+            Folding::Fails
+        }
     }
 
     fn write_batch(&mut self, operations: &mut impl Iterator<Item = Waiting>) {
         let mut outcomes = Vec::new();
-        let overdue = self.is_overdue();
-        if overdue {
-            self.shared.set_folding(Folding::Overdue);
-        }
+        let folding = self.folding();
+        self.shared.set_folding(folding);
         let state = self.shared.state();
         let mut batch = Batch::new(&state, Timestamp::now()).within(self.shared.bytes_max);
         while batch.bytes() < BATCH_BYTES
             && let Some((author, operation, answer)) = operations.next()
         {
             let decided = match self.shared.refusal.get() {
-                None if overdue => Err(WriteError::PutOff),
+                None if folding == Folding::Overdue => Err(WriteError::PutOff),
                 None => batch.decide(author, operation),
                 Some(_) => Err(WriteError::Refused),
             };
@@ -352,7 +355,6 @@ impl<M: Model> Writer<M> {
             Ok(()) if last => {
                 if self.fold_failure.take().is_some() {
                     tracing::info!("the journal is folded again");
-                    self.shared.set_folding(Folding::Works);
                 }
             }
             Ok(()) => {}
@@ -367,11 +369,9 @@ impl<M: Model> Writer<M> {
                 let wait = IDLE.max(WAIT_PER_FAILURE * self.fold_begun.elapsed());
                 let again = Instant::now() + wait;
                 self.fold_failure = Some(FoldFailure { reason, again });
-                if self.shared.folding() == Folding::Works {
-                    self.shared.set_folding(Folding::Fails);
-                }
             }
             Err(Failure::Final(error)) => self.shared.refuse(&error),
         }
+        self.shared.set_folding(self.folding());
     }
 }
