@@ -1,44 +1,15 @@
 //! Files that someone else removes or replaces while a writer runs.
 
-use std::{path::Path, sync::Arc};
-
-use common::User;
-use serde_json::json;
-use tokio::sync::oneshot;
+use std::path::Path;
 
 use crate::{
-    author::Author,
     error::WriteError,
-    journal::{
-        file::{paths::journal_path, recovery::recover},
-        shared::Shared,
-        writer::Writer,
+    journal::file::paths::journal_path,
+    tests::{
+        simulated::{EARLY, EARLY_ERRORS, Fault, Simulated},
+        writer::{DB, count, create, open},
     },
-    tests::simulated::{EARLY, EARLY_ERRORS, Fault, Simulated},
-    write::Operation,
 };
-
-const DB: &str = "/data/db.json";
-
-fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer<User>) {
-    let (shared, writer) =
-        Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
-    (shared, writer.unwrap())
-}
-
-fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
-    let user = json!({"username": username, "name": "N", "bio": ""});
-    let (answer, mut answered) = oneshot::channel();
-    let operation = Operation::Create(serde_json::from_value(user).unwrap());
-    writer.write(vec![(Author::Service, operation, answer)]);
-    answered.try_recv().unwrap().into_outcome().map(drop)
-}
-
-/// How many users a start would recover.
-fn count(disk: &Simulated) -> usize {
-    let recovered = recover::<User>(disk, Path::new(DB)).unwrap();
-    recovered.document.state.summary.count
-}
 
 #[test]
 fn what_a_removed_journal_held_is_saved_and_writes_are_refused() {
@@ -103,9 +74,15 @@ fn what_a_replaced_journal_held_is_saved_and_the_other_file_is_left_alone() {
             "{refusal}"
         );
         assert!(refusal.contains("away, then restart"), "{refusal}");
-        writer.close();
-        assert_eq!(shared.closed.get(), Some(&Ok(())));
+        // The disk answers what the stop asks.
         disk.restart(false);
+        writer.close();
+        let closed = shared.closed.get().unwrap().as_ref().unwrap_err();
+        let said = closed.to_string();
+        assert!(
+            said.contains("db.json holds all that it did; move the file that is there now away"),
+            "{said}"
+        );
         assert_eq!(disk.contents(&at).unwrap(), other);
         disk.take_away(&at);
         assert_eq!(count(&disk), 1);

@@ -9,3 +9,4 @@ mod isolation;
 mod oracle;
 pub(crate) mod simulated;
 mod soundness;
+mod writer;
