@@ -2,12 +2,23 @@
 
 use std::{fs, path::PathBuf, sync::Mutex, thread};
 
-use testkit::{Binary, eventually};
+use testkit::{Binary, Task, eventually};
 
 use crate::{create, problem, user, usernames, writable, write};
 
 fn beside(binary: &Binary, ending: &str) -> PathBuf {
     binary.dir().join(format!("db.json{ending}"))
+}
+
+/// Asserts that a write is refused, and that the log names the cause and the remedy.
+#[track_caller]
+fn assert_refused(task: &Task, said: [&str; 2]) {
+    assert_eq!(problem(&create(task, "jake")).0, "unavailable");
+    let error = |line: &serde_json::Value| {
+        let error = line["error"].as_str().unwrap_or_default();
+        said.iter().all(|part| error.contains(part))
+    };
+    task.logged_where(said[0], error);
 }
 
 #[test]
@@ -61,12 +72,10 @@ fn a_removed_journal_loses_nothing_and_is_said() {
     let task = binary.start();
     assert_eq!(create(&task, "finn").status, 201);
     fs::remove_file(beside(&binary, ".journal")).unwrap();
-    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
-    let error = |line: &serde_json::Value| {
-        let error = line["error"].as_str().unwrap_or_default();
-        error.contains("db.json.journal: was removed") && error.contains("restart this service")
-    };
-    task.logged_where("that the journal was removed", error);
+    assert_refused(
+        &task,
+        ["db.json.journal: was removed", "restart this service"],
+    );
     assert_eq!(task.get("/health/ready").json()["writes"], "refused");
     assert!(task.stop().status.success());
     let task = binary.start();
@@ -104,13 +113,13 @@ fn a_replaced_journal_loses_nothing_and_is_said() {
     let task = binary.start();
     assert_eq!(create(&task, "finn").status, 201);
     let journal = replace(&binary, ".journal");
-    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
-    let error = |line: &serde_json::Value| {
-        let error = line["error"].as_str().unwrap_or_default();
-        error.contains("db.json.journal: was replaced by someone else; db.json holds all that")
-            && error.contains("move the file that is there now away, then restart")
-    };
-    task.logged_where("that the journal was replaced", error);
+    assert_refused(
+        &task,
+        [
+            "db.json.journal: was replaced by someone else; db.json holds all that",
+            "move the file that is there now away, then restart",
+        ],
+    );
     assert_eq!(usernames(&task), ["finn"]);
     let ended = task.stop();
     assert!(!ended.status.success(), "the next start refuses");
@@ -131,13 +140,13 @@ fn a_replaced_lock_loses_nothing_and_is_said() {
     let task = binary.start();
     assert_eq!(create(&task, "finn").status, 201);
     replace(&binary, ".lock");
-    assert_eq!(problem(&create(&task, "jake")).0, "unavailable");
-    let error = |line: &serde_json::Value| {
-        let error = line["error"].as_str().unwrap_or_default();
-        error.contains("db.json.lock: was replaced")
-            && error.contains("stop all that do, and start one")
-    };
-    task.logged_where("that the lock was replaced", error);
+    assert_refused(
+        &task,
+        [
+            "db.json.lock: was replaced",
+            "stop all that do, and start one",
+        ],
+    );
     assert_eq!(usernames(&task), ["finn"]);
     drop(task.stop());
     let task = binary.start();
