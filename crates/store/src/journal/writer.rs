@@ -284,10 +284,10 @@ impl<M: Model> Writer<M> {
         Answers::new(outcomes).give();
     }
 
-    /// Folds the journal for the last time, or saves its batches if it was removed.
+    /// Folds the journal for the last time, or saves its batches if it was removed or replaced.
     pub fn close(&mut self) {
         self.fold();
-        let saved = self.files.save_if_removed(&self.shared.state());
+        let saved = self.files.check_or_save_at_end(&self.shared.state());
         self.shared.set_closed(saved.and_then(|()| self.folded()));
     }
 

@@ -4,46 +4,26 @@ use std::{io::ErrorKind, path::Path, sync::Arc, thread, time::Duration};
 
 use common::User;
 use serde_json::json;
-use tokio::sync::oneshot;
 
 use crate::{
     author::Author,
-    error::WriteError,
     journal::{
         file::{
+            disk::Disk,
             paths::{journal_path, new_path},
-            recovery::recover,
         },
         shared::{Folding, Shared},
         writer::Writer,
     },
-    json::Object,
     store::Store,
-    tests::simulated::{FULL, Fault, Simulated},
-    write::Operation,
+    tests::{
+        simulated::{FULL, Fault, Simulated},
+        writer::{DB, count, create, open, user},
+    },
 };
-
-const DB: &str = "/data/db.json";
 
 /// Calls of `fold` that take a fold from nothing to its end.
 const PARTS: usize = 6;
-
-fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer<User>) {
-    let (shared, writer) =
-        Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
-    (shared, writer.unwrap())
-}
-
-fn user(username: &str) -> Object {
-    serde_json::from_value(json!({"username": username, "name": "N", "bio": ""})).unwrap()
-}
-
-fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
-    let (answer, mut answered) = oneshot::channel();
-    let operation = Operation::Create(user(username));
-    writer.write(vec![(Author::Service, operation, answer)]);
-    answered.try_recv().unwrap().into_outcome().map(drop)
-}
 
 /// Begins a fold, or takes it on by one part: of the writer or of its helper.
 fn fold(writer: &mut Writer<User>) {
@@ -57,10 +37,16 @@ fn base(disk: &Simulated) -> String {
     String::from_utf8(disk.contents(Path::new(DB)).unwrap()).unwrap()
 }
 
-/// How many users a start would recover.
-fn count(disk: &Simulated) -> usize {
-    let recovered = recover::<User>(disk, Path::new(DB)).unwrap();
-    recovered.document.state.summary.count
+/// A writer with a write before so many parts of a fold, and one after them.
+fn amid_a_fold(parts: usize) -> (Simulated, Arc<Shared<User>>, Writer<User>) {
+    let disk = Simulated::new(0);
+    let (shared, mut writer) = open(&disk);
+    create(&mut writer, "finn").unwrap();
+    for _ in 0..parts {
+        fold(&mut writer);
+    }
+    create(&mut writer, "jake").unwrap();
+    (disk, shared, writer)
 }
 
 /// Waits until the disk holds what is asked for.
@@ -117,13 +103,7 @@ fn a_fold_whose_files_cannot_be_written_is_made_up_for_and_writes_go_on() {
     }) {
         let mut failures = 0;
         for after in 1..12 {
-            let disk = Simulated::new(0);
-            let (shared, mut writer) = open(&disk);
-            create(&mut writer, "finn").unwrap();
-            for _ in 0..helper {
-                fold(&mut writer);
-            }
-            create(&mut writer, "jake").unwrap();
+            let (disk, shared, mut writer) = amid_a_fold(helper);
             disk.arm(after, fault);
             fold(&mut writer);
             disk.restart(false);
@@ -154,15 +134,29 @@ fn a_fold_whose_files_cannot_be_written_is_made_up_for_and_writes_go_on() {
 }
 
 #[test]
-fn a_stop_during_a_fold_leaves_all_in_db_json() {
-    for parts in 0..=PARTS {
-        let disk = Simulated::new(0);
-        let (shared, mut writer) = open(&disk);
-        create(&mut writer, "finn").unwrap();
-        for _ in 0..parts {
+fn a_new_journal_that_cannot_be_caught_up_is_removed_and_written_anew() {
+    // Reading the last batch fails, or writing or syncing it.
+    for after in 1..=3 {
+        let (disk, shared, mut writer) = amid_a_fold(4);
+        let new = new_path(&journal_path(Path::new(DB)));
+        assert!(disk.contents(&new).is_some());
+        disk.arm(after, Fault::Fails(ErrorKind::Other));
+        fold(&mut writer);
+        assert_eq!(shared.refusal.get(), None);
+        assert!(disk.contents(&new).is_none(), "the disk may be full");
+        for _ in 0..PARTS {
             fold(&mut writer);
         }
-        create(&mut writer, "jake").unwrap();
+        assert_eq!(shared.folding(), Folding::Works);
+        disk.restart(true);
+        assert_eq!(count(&disk), 2);
+    }
+}
+
+#[test]
+fn a_stop_during_a_fold_leaves_all_in_db_json() {
+    for parts in 0..=PARTS {
+        let (disk, shared, mut writer) = amid_a_fold(parts);
         writer.close();
         assert_eq!(shared.closed.get(), Some(&Ok(())), "{parts}");
         drop(writer);
@@ -172,22 +166,47 @@ fn a_stop_during_a_fold_leaves_all_in_db_json() {
 }
 
 #[test]
-fn a_stop_does_not_wait_for_the_rest_of_a_fold() {
+fn a_stop_waits_for_the_piece_of_a_fold_that_is_being_written_and_not_for_the_rest() {
+    const PIECE: usize = 300 * 1024;
+    let notes = "x".repeat(PIECE);
+    let users = [1, 2, 3].map(|id| {
+        json!({"id": id, "username": format!("user-{id}"), "name": "N", "bio": "", "notes": notes})
+    });
     let disk = Simulated::new(0);
+    let text = json!({"users": users}).to_string();
+    disk.put(Path::new(DB), text.as_bytes());
     let (_, mut writer) = open(&disk);
     create(&mut writer, "finn").unwrap();
     writer.begin_fold();
-    let worker = writer.worker();
-    let new = new_path(Path::new(DB));
+    let (worker, watched) = (writer.worker(), writer.worker());
     disk.hold_syncs_of("db.json.new");
     let helper = thread::spawn(move || while worker.work() {});
-    until(|| disk.contents(&new).is_some_and(|text| !text.is_empty()));
-    // The sync that is under way ends, and the writer's own fold begins.
+    let new = new_path(Path::new(DB));
+    let length = || disk.contents(&new).map_or(0, |text| text.len());
+    until(|| length() > PIECE);
+    let (first, begun) = (disk.identity(&new).unwrap(), length());
     let stopping = thread::spawn(move || writer.close());
+    until(|| watched.is_stopped());
+    for _ in 0..1000 {
+        assert_eq!(
+            disk.identity(&new).unwrap(),
+            first,
+            "the helper still writes"
+        );
+        thread::yield_now();
+    }
+    disk.let_one_sync_pass();
+    // The writer begins a file of its own, and the sync of its first piece waits.
+    until(|| {
+        assert!(length() <= begun, "the helper goes on");
+        disk.identity(&new)
+            .unwrap()
+            .is_some_and(|new| Some(new) != first)
+    });
     disk.hold_syncs(false);
     stopping.join().unwrap();
     helper.join().unwrap();
-    assert_eq!(count(&disk), 1);
+    assert_eq!(count(&disk), 4);
     assert!(base(&disk).contains("finn"));
 }
 
@@ -197,13 +216,7 @@ fn files_that_others_change_during_a_fold_are_noticed() {
     for parts in 1..PARTS {
         // Whatever was changed, nothing that was acknowledged is lost.
         let run = |change: &dyn Fn(&Simulated)| {
-            let disk = Simulated::new(0);
-            let (shared, mut writer) = open(&disk);
-            create(&mut writer, "finn").unwrap();
-            for _ in 0..parts {
-                fold(&mut writer);
-            }
-            create(&mut writer, "jake").unwrap();
+            let (disk, shared, mut writer) = amid_a_fold(parts);
             change(&disk);
             for _ in 0..2 * PARTS {
                 fold(&mut writer);

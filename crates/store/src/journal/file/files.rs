@@ -23,7 +23,7 @@ use crate::{
             task::{Done, Task},
         },
         open_journal::{OpenJournal, Reserved},
-        paths::{journal_path, new_path},
+        paths::journal_path,
         recovery::{RecoveredBase, RecoveredJournal},
     },
     memory::state::State,
@@ -194,9 +194,7 @@ impl CollectionFiles {
         mut new: NewJournal,
         state: &State<M>,
     ) -> Result<(), Failure> {
-        let at = new_path(&journal_path(&self.base.path));
-        let caught_up = new.catch_up(&**self.journal.file(), self.journal.bytes());
-        caught_up.map_err(early(&at))?;
+        new.catch_up(&self.base, &**self.journal.file(), self.journal.bytes())?;
         self.check_or_save(state)?;
         self.base.install_journal()?;
         let old = std::mem::replace(&mut self.journal, new.journal);
@@ -216,14 +214,15 @@ impl CollectionFiles {
         }
     }
 
-    /// Before the writer ends: if the journal was removed, saves its batches in `db.json`,
-    /// because only this process has them. They are saved even if the lock was removed as
-    /// well, unless another process may have begun to write.
+    /// Before the writer ends: checks that the journal's name still leads to this writer's
+    /// file. If the journal was removed, saves its batches in `db.json`, because only this
+    /// process has them. They are saved even if the lock was removed as well, unless another
+    /// process may have begun to write.
     ///
     /// # Errors
     /// When the batches of a removed or replaced journal are lost, and when the next start
-    /// will find another journal.
-    pub fn save_if_removed<M: Model>(&mut self, state: &State<M>) -> Result<(), CloseError> {
+    /// will find another file in the journal's place.
+    pub fn check_or_save_at_end<M: Model>(&mut self, state: &State<M>) -> Result<(), CloseError> {
         let at = journal_path(&self.base.path);
         let removed = match self.base.disk.identity(&at) {
             Ok(None) => true,

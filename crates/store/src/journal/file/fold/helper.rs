@@ -124,6 +124,12 @@ impl Worker {
         true
     }
 
+    /// Whether the task under way is not needed any more.
+    #[cfg(test)]
+    pub fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Relaxed)
+    }
+
     /// Does the task that there is, without waiting. `false` when there is none.
     #[cfg(test)]
     pub fn work_now(&self) -> bool {

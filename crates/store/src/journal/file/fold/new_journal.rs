@@ -50,27 +50,38 @@ impl NewJournal {
             }
             journal.sync()
         };
-        if let Err(error) = write() {
-            // The disk may be full.
-            base.discard(&new, &**journal.file());
-            return Err(early(&new)(error));
-        }
+        kept_if(write(), base, &journal)?;
         Ok(Self { journal, copied_to })
     }
 
     /// Adds the batches that the last journal, which ends here, has got meanwhile. They
-    /// are durable when this returns.
+    /// are durable when this returns. After an error the new journal is removed.
     ///
     /// # Errors
     /// Any error of the disk, as in [`NewJournal::write`].
-    pub fn catch_up(&mut self, from: &dyn DiskFile, end: u64) -> io::Result<()> {
+    pub fn catch_up(
+        &mut self,
+        base: &BaseFile,
+        from: &dyn DiskFile,
+        end: u64,
+    ) -> Result<(), Failure> {
         if self.copied_to < end {
-            copy(from, self.copied_to..end, &mut self.journal)?;
-            self.journal.sync()?;
+            let copied = copy(from, self.copied_to..end, &mut self.journal);
+            let durable = copied.and_then(|()| self.journal.sync());
+            kept_if(durable, base, &self.journal)?;
             self.copied_to = end;
         }
         Ok(())
     }
+}
+
+/// Removes the new journal if it could not be written: the disk may be full.
+fn kept_if(written: io::Result<()>, base: &BaseFile, journal: &OpenJournal) -> Result<(), Failure> {
+    written.map_err(|error| {
+        let new = new_path(&journal_path(&base.path));
+        base.discard(&new, &**journal.file());
+        early(&new)(error)
+    })
 }
 
 /// Appends the batches in this range of a journal to another, and does not sync it.
