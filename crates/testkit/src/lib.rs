@@ -29,6 +29,7 @@ mod connection;
 pub mod issuer;
 mod message;
 mod output;
+pub mod owned;
 mod process;
 mod start;
 mod task;
