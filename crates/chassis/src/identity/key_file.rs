@@ -98,3 +98,45 @@ impl KeyFile {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use testkit::issuer::{SigningKey, key_set};
+
+    use super::*;
+
+    /// How many lines a call logs.
+    fn lines_logged(call: impl FnOnce()) -> usize {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let writer = Mutex::new(log.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).finish();
+        tracing::subscriber::with_default(subscriber, call);
+        fs::read_to_string(log.path()).unwrap().lines().count()
+    }
+
+    #[test]
+    fn a_bad_file_is_stale_and_logged_once_until_it_is_good_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("jwks.json");
+        let good = key_set(&[&SigningKey::p256("k", 0)]);
+        fs::write(&path, &good).unwrap();
+        let file = KeyFile::open(path.clone()).unwrap();
+        let keys = file.keys();
+        let look_at = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let lines = lines_logged(|| file.look_again());
+            (lines, file.is_stale())
+        };
+        assert_eq!(look_at("{ broken"), (1, true));
+        assert_eq!(look_at("{ broken"), (0, true));
+        assert_eq!(look_at("{}"), (1, true), "it is bad in another way");
+        assert_eq!(look_at(&good), (0, false));
+        assert_eq!(look_at("{}"), (1, true), "it is bad again");
+        assert!(Arc::ptr_eq(&keys, &file.keys()), "the last good keys stay");
+        let new = key_set(&[&SigningKey::p256("k", 1)]);
+        assert_eq!(look_at(&new), (1, false));
+        assert!(!Arc::ptr_eq(&keys, &file.keys()));
+    }
+}
