@@ -1,6 +1,6 @@
 //! Why a caller may not write.
 
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use common::Problem;
 
 use crate::problem::ProblemDetails;
@@ -135,14 +135,11 @@ impl From<Refusal> for ProblemDetails {
                 "the token lacks the scope that writing needs; WWW-Authenticate names it",
                 challenge,
             ),
-            Refusal::TooManyWrites(seconds) => {
-                const RETRY_AFTER: HeaderName = header::RETRY_AFTER;
-                Self::new(
-                    Problem::TooManyRequests,
-                    "this user has written as often as a user may within a minute",
-                )
-                .with_header(RETRY_AFTER, seconds.into())
-            }
+            Refusal::TooManyWrites(seconds) => Self::new(
+                Problem::TooManyRequests,
+                "this user has written as often as a user may within a minute",
+            )
+            .with_header(header::RETRY_AFTER, seconds.into()),
         }
     }
 }

@@ -38,13 +38,10 @@ impl Users {
     /// When some are missing, or one cannot be what it is.
     pub fn complete(settings: &UserSettings) -> anyhow::Result<Option<Self>> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let [issuer, audience, claim] = [
+        let [issuer, audience, claim, url, write, moderator] = [
             &settings.token_issuer,
             &settings.token_audience,
             &settings.user_claim,
-        ]
-        .map(given);
-        let [url, write, moderator] = [
             &settings.jwks_url,
             &settings.write_scope,
             &settings.moderator_scope,
@@ -75,11 +72,11 @@ impl Users {
         let Some((first, _)) = set.next() else {
             return Ok(None);
         };
-        let missing: Vec<_> = all.iter().filter(|(_, set)| !set).collect();
         let (Some(issuer), Some(audience), Some(user_claim), Some(jwks_file)) =
             (issuer, audience, claim, file)
         else {
-            let missing: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+            let missing = all.iter().filter(|(_, set)| !set);
+            let missing: Vec<_> = missing.map(|(name, _)| *name).collect();
             bail!(
                 "{first} is set, and users write only with {} as well; set all of them, or none",
                 missing.join(", ")
@@ -87,10 +84,9 @@ impl Users {
         };
         let moderator_scope = moderator.unwrap_or_else(|| MODERATOR_SCOPE.to_owned());
         check_scope(&moderator_scope).context("invalid MODERATOR_SCOPE")?;
-        write
-            .as_deref()
-            .map_or(Ok(()), check_scope)
-            .context("invalid WRITE_SCOPE")?;
+        if let Some(scope) = &write {
+            check_scope(scope).context("invalid WRITE_SCOPE")?;
+        }
         Ok(Some(Self {
             expected: Expected {
                 issuer,

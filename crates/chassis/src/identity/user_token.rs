@@ -112,12 +112,7 @@ impl Verified {
 
 /// Verifies the signature, and reads what the token says. The algorithm is the key's, and the token
 /// must say the same.
-pub(crate) fn verify(
-    token: &[u8],
-    keys: &KeySet,
-    expected: &Expected,
-    now: f64,
-) -> Result<Holder, BadToken> {
+fn verify(token: &[u8], keys: &KeySet, expected: &Expected, now: f64) -> Result<Holder, BadToken> {
     let header = decode_header(token).map_err(|_| BadToken::Malformed)?;
     if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_access_token) {
         return Err(BadToken::Header);
