@@ -47,7 +47,7 @@ pub(crate) enum Command {
 
 /// What an operator can set, by flag or environment variable.
 #[derive(Debug, Clone, Args)]
-pub struct Config {
+pub(crate) struct Config {
     /// Port to listen on; 0 lets the system choose
     #[arg(long, env, global = true, default_value = "3000", value_parser = expecting::<u16>("a port from 0 to 65535"))]
     pub port: u16,
@@ -102,21 +102,21 @@ pub struct Config {
 
 impl Config {
     /// Bytes that the list of all records may have.
-    pub(crate) fn collection_bytes_max(&self) -> u64 {
+    pub fn collection_bytes_max(&self) -> u64 {
         match self.max_collection_bytes {
             Some(bytes) => bytes.get(),
             None => memory::limit().map_or(u64::MAX, |bytes| bytes / COLLECTION_SHARE),
         }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         (self.host, self.port).into()
     }
 }
 
 /// Bounds on what a client can make the server wait for or hold.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Connections at a time.
     pub max_connections: usize,
     /// Longest wait for a whole request head, which is also the longest that a connection may be
@@ -130,7 +130,6 @@ pub struct Limits {
 
 impl Limits {
     /// The limits of a service with this configuration.
-    #[must_use]
     pub fn new(config: &Config) -> Self {
         Self {
             max_connections: config.max_connections.get(),

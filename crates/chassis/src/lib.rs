@@ -21,7 +21,7 @@ mod server;
 mod telemetry;
 
 pub use app::{App, Service};
-pub use config::{Config, Limits, UserSettings};
+pub use config::UserSettings;
 pub use identity::{caller::Identity, token::Token};
 pub use lifecycle::{Lifecycle, Phase};
 pub use mode::{Mode, ReadOnly};
@@ -29,4 +29,3 @@ pub use router::{Router, Routes};
 pub use run::run;
 pub use telemetry::exchange::ObservedBody;
 pub use telemetry::log::Sink;
-pub use telemetry::metrics::Metrics;

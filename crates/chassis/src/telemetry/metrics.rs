@@ -24,14 +24,14 @@ const STATUSES: [u16; 19] = [
 ];
 
 /// The metrics of a service.
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
     /// How many requests are being answered.
-    pub(crate) in_flight: IntGauge,
+    pub in_flight: IntGauge,
     /// Bytes of bodies handed to clients.
-    pub(crate) response_bytes: IntCounter,
+    pub response_bytes: IntCounter,
     records: IntGauge,
     bytes: IntGauge,
     bytes_max: IntGauge,
@@ -55,11 +55,7 @@ pub(crate) struct RouteMetrics {
 
 impl Metrics {
     /// The metrics of a service, all zero.
-    ///
-    /// # Panics
-    /// Never: all names are constants.
-    #[must_use]
-    pub fn new() -> Self {
+    fn new() -> Self {
         let valid = "the names are constants that a test registers";
         let metrics = Self {
             registry: Registry::new(),
@@ -153,7 +149,7 @@ impl Metrics {
     }
 
     /// The metrics of the route with this label.
-    pub(crate) fn route(&self, label: String) -> RouteMetrics {
+    pub fn route(&self, label: String) -> RouteMetrics {
         RouteMetrics {
             duration: self.durations.with_label_values(&[&label]),
             requests: Default::default(),
@@ -162,7 +158,7 @@ impl Metrics {
     }
 
     /// Sets the store's metrics from its status.
-    pub(crate) fn set_store(&self, status: &Status) {
+    pub fn set_store(&self, status: &Status) {
         self.records
             .set(i64::try_from(status.records).unwrap_or(i64::MAX));
         self.bytes
@@ -177,20 +173,20 @@ impl Metrics {
     }
 
     /// Counts a write that was refused for this reason.
-    pub(crate) fn refused(&self, reason: &str) {
+    pub fn refused(&self, reason: &str) {
         self.refused.with_label_values(&[reason]).inc();
     }
 
     /// Sets the metrics of the keys that verify the tokens of users: their number, and whether they
     /// are older than their file.
-    pub(crate) fn set_user_keys(&self, number: usize, stale: bool) {
+    pub fn set_user_keys(&self, number: usize, stale: bool) {
         self.user_keys
             .set(i64::try_from(number).unwrap_or(i64::MAX));
         self.user_keys_stale.set(stale.into());
     }
 
     /// All metrics as text.
-    pub(crate) fn text(&self, log_lines_dropped: u64) -> String {
+    pub fn text(&self, log_lines_dropped: u64) -> String {
         let known = self.log_lines_dropped.get();
         self.log_lines_dropped
             .inc_by(log_lines_dropped.saturating_sub(known));
@@ -200,7 +196,7 @@ impl Metrics {
     }
 
     /// Counts one answer.
-    pub(crate) fn answered(
+    pub fn answered(
         &self,
         route: &RouteMetrics,
         method: &Method,
