@@ -18,7 +18,7 @@ pub enum Mode {
 /// Why a process takes no writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOnly {
-    /// No token is configured, so nobody may write.
+    /// Neither a key nor an issuer of user tokens is configured, so nobody may write.
     NoToken,
     /// The collection's file is on a read-only file system.
     FileSystem,

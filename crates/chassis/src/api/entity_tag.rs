@@ -66,15 +66,15 @@ fn read_list<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Option<()> {
 }
 
 fn read_tag(line: &[u8]) -> Option<(Tag<'_>, &[u8])> {
-    let strong = line.strip_prefix(b"W/");
-    let quoted = strong.unwrap_or(line).strip_prefix(b"\"")?;
+    let weak = line.strip_prefix(b"W/");
+    let quoted = weak.unwrap_or(line).strip_prefix(b"\"")?;
     // A tag consists of visible ASCII characters but the quote, and of bytes above ASCII.
     let end = quoted
         .iter()
         .position(|byte| matches!(byte, 0..=b' ' | b'"' | 0x7F))?;
     let (opaque, rest) = quoted.split_at(end);
     let tag = Tag {
-        weak: strong.is_some(),
+        weak: weak.is_some(),
         opaque,
     };
     Some((tag, rest.strip_prefix(b"\"")?))

@@ -55,7 +55,10 @@ fn limit(value: &str) -> Result<usize, ProblemDetails> {
         .parse()
         .ok()
         .filter(|limit| written && (1..=LIMIT_MAX).contains(limit));
-    limit.ok_or_else(|| invalid("limit", "expected an integer from 1 to 1000"))
+    limit.ok_or_else(|| {
+        let expected = format!("expected an integer from 1 to {LIMIT_MAX}");
+        invalid("limit", &expected)
+    })
 }
 
 fn descending(value: &str) -> Result<bool, ProblemDetails> {

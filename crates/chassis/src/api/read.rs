@@ -1,4 +1,4 @@
-//! The reads of a collection.
+//! The reads of a collection. The API's document lists the problems that each can meet.
 
 use axum::{
     body::Body,
@@ -26,7 +26,7 @@ const HEADERS: usize = 6;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// `GET /api/{collection}`: 200 with an array, 304; 400 for an invalid parameter.
+/// `GET /api/{collection}`: 200 with an array, 304.
 pub(crate) async fn list<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     list_of(app, request, None).await
 }
@@ -39,7 +39,7 @@ pub(crate) async fn list_by<M: Model>(app: &App<M>, request: &Parts, index: usiz
     list_of(app, request, Some(Filter { index, key })).await
 }
 
-/// `GET /api/{collection}/{id}`: 200 with the record, 304; 400 for an invalid id, 404.
+/// `GET /api/{collection}/{id}`: 200 with the record, 304.
 pub(crate) async fn record<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     let id = path_id(request)?;
     let record = app.store()?.get(id).await?.ok_or_else(|| absent(id))?;

@@ -1,4 +1,4 @@
-//! The writes of a collection.
+//! The writes of a collection. The API's document lists the problems that each can meet.
 
 use axum::{
     body::Body,
@@ -21,7 +21,7 @@ use crate::{
     room::Room,
 };
 
-/// `POST /api/{collection}`: 201 with the record; 400, 401, 408, 409, 413, 415, 422, 503.
+/// `POST /api/{collection}`: 201 with the record.
 pub(crate) async fn create<M: Model>(
     app: &App<M>,
     head: &Parts,
@@ -39,7 +39,7 @@ pub(crate) async fn create<M: Model>(
     Ok(response)
 }
 
-/// `PUT /api/{collection}/{id}`: 200 with the record; as POST, and 404, 412.
+/// `PUT /api/{collection}/{id}`: 200 with the record.
 pub(crate) async fn replace<M: Model>(
     app: &App<M>,
     head: &Parts,
@@ -55,7 +55,7 @@ pub(crate) async fn replace<M: Model>(
     edit(app, head, id, replace).await
 }
 
-/// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): as PUT.
+/// `PATCH /api/{collection}/{id}`, a merge patch (RFC 7396): 200 with the record.
 pub(crate) async fn patch<M: Model>(
     app: &App<M>,
     head: &Parts,
@@ -88,7 +88,7 @@ async fn edit<M: Model>(
     Ok(stored(StatusCode::OK, record))
 }
 
-/// `DELETE /api/{collection}/{id}`: 204; 400, 401, 404, 412, 503.
+/// `DELETE /api/{collection}/{id}`: 204.
 pub(crate) async fn delete<M: Model>(app: &App<M>, head: &Parts, caller: &mut Caller) -> Answer {
     let id = path_id(head)?;
     let (author, _room) = app.admit_write(&head.headers, caller)?;
@@ -124,11 +124,7 @@ async fn object<M: Model>(
         return Ok(members);
     }
     let detail = format!("expected an object: a {}", M::SINGULAR);
-    let pointer = String::new();
-    Err(ProblemDetails::invalid(vec![MemberError {
-        pointer,
-        detail,
-    }]))
+    Err(ProblemDetails::invalid(vec![MemberError::whole(detail)]))
 }
 
 fn stored(status: StatusCode, record: Record) -> Response<Body> {
