@@ -152,7 +152,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Result<Option<Request>> {
             trailers.push(trailer);
         }
     } else if let Some(length) = header("content-length") {
-        body.resize(length.parse()?, 0);
+        // Zeroed by the system, page by page as the body arrives.
+        body = vec![0; length.parse()?];
         stream.read_exact(&mut body).await?;
     }
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
