@@ -1,11 +1,9 @@
 //! The load balancer in the test's own process.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::alb::health::HealthCheck;
 use local::alb::listener::Listener;
 use local::alb::proxy::forward::{Proxy, Timeouts};
 use local::alb::proxy::server;
@@ -42,27 +40,18 @@ pub struct Alb {
 /// Starts a load balancer whose users service has these targets. No health checks run, so the group
 /// fails open: every target is used.
 pub async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
-    let two = NonZeroU32::new(2).unwrap();
-    let check = HealthCheck {
-        path: "/health/ready".to_owned(),
-        interval: Duration::from_secs(6),
-        timeout: Duration::from_secs(5),
-        healthy_threshold: two,
-        unhealthy_threshold: two,
-    };
+    let definitions = topology::load(&repository().join("deploy/services")).unwrap();
+    let users = definitions.iter().find(|one| one.name == "users").unwrap();
     let group = Arc::new(TargetGroup::new(
-        "users".to_owned(),
-        check,
+        users.name.clone(),
+        users.health_check.clone(),
         Duration::from_millis(500),
     ));
     for &target in targets {
         group.register(target);
     }
-    let definitions = topology::load(&repository().join("deploy/services")).unwrap();
-    let users = definitions.iter().filter(|one| one.name == "users");
-    let rules = users.map(|users| users.rule(Arc::clone(&group)));
     let proxy = Proxy {
-        listener: Listener::new(rules.collect()),
+        listener: Listener::new(vec![users.rule(Arc::clone(&group))]),
         timeouts,
         events: Events::new(true, |_| {}),
     };
