@@ -27,6 +27,7 @@ use crate::topology::{self, ServiceDefinition, no_service};
 use crate::{
     alb::proxy::server,
     ecs::{data, program},
+    keys,
     terminal::table,
 };
 
@@ -325,7 +326,7 @@ fn task_definition(
         return Ok((task, None));
     };
     let db = data::writable(root, service)?;
-    let (token, file) = data::write_token(root, service)?;
+    let (token, file) = keys::write_token(root, service)?;
     let write_token = ("WRITE_TOKEN_FILE", file.into());
     let environment = issuer.environment(service).into_iter();
     let task = TaskDefinition {

@@ -17,7 +17,7 @@ use p256::pkcs8::EncodePrivateKey;
 use serde::Serialize;
 
 use crate::control::socket::TokenRequest;
-use crate::ecs::data;
+use crate::keys;
 
 /// The name of the issuer, in `iss`.
 const ISSUER: &str = "urn:forum:local";
@@ -53,7 +53,7 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Makes a key, and writes its public half to a file among [`data::keys`] for the tasks of these
+    /// Makes a key, and writes its public half to a file in [`keys::directory`] for the tasks of these
     /// services.
     ///
     /// # Errors
@@ -65,9 +65,9 @@ impl Issuer {
         let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256)?;
         let key_id = public.thumbprint(ThumbprintHash::SHA256)?;
         public.common.key_id = Some(key_id.clone());
-        let key_set = data::keys(root).join("jwks.json");
+        let key_set = keys::directory(root).join("jwks.json");
         let text = serde_json::to_vec(&JwkSet { keys: vec![public] })?;
-        fs::create_dir_all(data::keys(root))
+        fs::create_dir_all(keys::directory(root))
             .and_then(|()| fs::write(&key_set, text))
             .with_context(|| format!("cannot write the public key to {}", key_set.display()))?;
         Ok(Self {
@@ -104,7 +104,7 @@ impl Issuer {
             client_id: "local",
             iat: now.as_second(),
             exp: (now + request.lifetime).as_second(),
-            jti: data::random_hex()?,
+            jti: keys::random_hex()?,
             forum_user: request.user,
             scope: request.moderator.then_some(MODERATOR_SCOPE),
         };

@@ -18,6 +18,7 @@ pub mod event;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod issuer;
+pub mod keys;
 pub mod signals;
 pub mod standalone;
 pub mod terminal;
