@@ -325,9 +325,8 @@ impl Service {
             .map(|(&number, _)| number)
     }
 
-    /// The next step to end a task, unless it is ending already.
-    /// A task of an earlier generation without which enough tasks are healthy. Several generations may
-    /// run when tasks are replaced again before the last replacement is over.
+    /// A task of an earlier generation that is not healthy, or without which enough tasks are. Several
+    /// generations may run when tasks are replaced again before the last replacement is over.
     fn needless_replaced(&self) -> Option<TaskNumber> {
         let healthy = self.tasks.values().filter(|task| is_healthy(task)).count();
         let mut replaced = self
@@ -340,6 +339,7 @@ impl Service {
             .map(|(&number, _)| number)
     }
 
+    /// The next step to end a task, unless it is ending already.
     fn stop(&mut self, number: TaskNumber) -> Option<Step> {
         let task = self.tasks.get_mut(&number)?;
         let (phase, step) = match task.phase {
