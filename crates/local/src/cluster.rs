@@ -269,7 +269,7 @@ impl Cluster {
             )
         });
         let people = self.issuer.iter().map(|_| {
-            let token = format!("{} token", program::command_line());
+            let token = token_command(self.control.path());
             format!(
                 "export USER_TOKEN=$({token} --user 1)\n\
                  export MODERATOR_TOKEN=$({token} --user 2 --moderator)\n"
@@ -282,6 +282,17 @@ impl Cluster {
             format!("\n{lines}")
         }
     }
+}
+
+/// The command that asks the cluster with this socket for a token.
+fn token_command(path: &Path) -> String {
+    let command = format!("{} token", program::command_line());
+    if config::root(None).is_ok_and(|root| path == socket(None, &root)) {
+        return command;
+    }
+    // The command may be typed in another directory.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    format!("{command} --socket '{}'", path.display())
 }
 
 /// The shell variable for a service's token.

@@ -112,6 +112,12 @@ impl Control {
         })
     }
 
+    /// The path of the socket.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Waits for the next request and the client that sent it. A client that sends none delays no
     /// other. The future may be dropped at any time without losing a request.
     pub async fn next(&mut self) -> (Connection, Request) {

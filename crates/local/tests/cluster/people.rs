@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use jsonwebtoken::dangerous::insecure_decode;
 use serde_json::{Value, json};
 use testkit::{Connection, Request, Response};
+use tokio::process::Command;
 
 use crate::support::cluster::{Cluster, Setup};
 use crate::support::text;
@@ -27,10 +28,7 @@ async fn a_writable_cluster_signs_tokens_and_gives_its_tasks_the_public_key() {
         (&user["forum_user"], &user["scope"]),
         (&3.into(), &Value::Null)
     );
-    assert_eq!(
-        user["aud"],
-        serde_json::json!(["users", "threads", "posts"])
-    );
+    assert_eq!(user["aud"], json!(["users", "threads", "posts"]));
     let moderator = claims(&cluster, &["--user", "4", "--moderator", "--for", "5m"]).await;
     assert_eq!(moderator["scope"], "forum:moderate");
     assert_eq!(
@@ -59,6 +57,28 @@ async fn a_writable_cluster_signs_tokens_and_gives_its_tasks_the_public_key() {
                 &format!("WRITE_TOKEN_FILE={}", file("posts.token")),
             ]
         );
+    }
+}
+
+#[tokio::test]
+async fn the_printed_commands_ask_this_cluster_for_a_token() {
+    let setup = Setup::new().arg("--writable").arg("--port").arg("0");
+    let mut command = setup.command();
+    // Without this variable of cargo, `local` prints its own path instead of `cargo run`.
+    command.env_remove("CARGO");
+    let socket = setup.root.path().join("target/local.sock");
+    let mut cluster = Cluster::start(command, socket, Some(setup.root)).await;
+    for (variable, user) in [("USER_TOKEN", 1), ("MODERATOR_TOKEN", 2)] {
+        let export = format!("export {variable}=");
+        let line = cluster
+            .line(&[&export], |line| line.starts_with(&export))
+            .await;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{line}; echo ${variable}")]);
+        let output = shell.output().await.unwrap();
+        let token = text(&output.stdout).trim_end().to_owned();
+        let claims = insecure_decode::<Value>(&token).expect(&line).claims;
+        assert_eq!(claims["forum_user"], user, "{line}");
     }
 }
 

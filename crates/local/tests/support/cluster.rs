@@ -197,7 +197,8 @@ impl Cluster {
         self.lines.borrow().clone()
     }
 
-    async fn line(&mut self, what: &[&str], found: impl Fn(&str) -> bool) -> String {
+    /// Waits until it has written a line of that kind.
+    pub async fn line(&mut self, what: &[&str], found: impl Fn(&str) -> bool) -> String {
         let wanted = |lines: &Vec<String>| lines.iter().any(|line| found(line));
         match timeout(SOON, self.lines.wait_for(wanted)).await {
             Ok(Ok(lines)) => lines.iter().find(|line| found(line)).unwrap().clone(),
