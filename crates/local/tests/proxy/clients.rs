@@ -1,13 +1,15 @@
 //! Clients that send invalid requests, stall, or are connected when the server stops.
 
+use std::io::{ErrorKind, Read};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use local::alb::wire::connections::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::support::alb::{PATIENT, TIMEOUTS, alb};
+use crate::support::alb::{PATIENT, TIMEOUTS, alb, limited_alb};
 use crate::support::client::raw;
 use crate::support::{SOON, eventually};
 use crate::{OK, Target, request, status};
@@ -141,6 +143,29 @@ async fn a_client_that_does_not_read_is_left_after_the_idle_timeout() {
     let mut read = Vec::new();
     let _ = timeout(SOON, client.read_to_end(&mut read)).await.unwrap();
     assert!(read.len() < 50_000_000, "{}", read.len());
+}
+
+#[tokio::test]
+async fn a_client_over_the_limit_is_answered_when_it_asks_and_not_before() {
+    let hangs = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
+    let alb = limited_alb(&[hangs.local_addr().unwrap()], PATIENT, limits).await;
+    let mut first = TcpStream::connect(alb.addr).await.unwrap();
+    first
+        .write_all(&request("GET", "/api/users"))
+        .await
+        .unwrap();
+    let (_waiting, _) = hangs.accept().await.unwrap();
+
+    let second = TcpStream::connect(alb.addr).await.unwrap();
+    let third = raw(alb.addr, &request("GET", "/")).await;
+    assert_eq!(status(&third), "503", "{third}");
+    // The second came before the third, and has sent nothing yet.
+    let error = second.into_std().unwrap().read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
 #[tokio::test]

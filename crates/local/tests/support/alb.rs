@@ -40,6 +40,11 @@ pub struct Alb {
 /// Starts a load balancer whose users service has these targets. No health checks run, so the group
 /// fails open: every target is used.
 pub async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
+    limited_alb(targets, timeouts, Limits::default()).await
+}
+
+/// The same with these limits for its clients.
+pub async fn limited_alb(targets: &[SocketAddr], timeouts: Timeouts, limits: Limits) -> Alb {
     let definitions = topology::load(&repository().join("deploy/services")).unwrap();
     let users = definitions.iter().find(|one| one.name == "users").unwrap();
     let group = Arc::new(TargetGroup::new(
@@ -61,7 +66,7 @@ pub async fn alb(targets: &[SocketAddr], timeouts: Timeouts) -> Alb {
     let serving = tokio::spawn(server::serve(
         listener,
         Arc::new(proxy),
-        Limits::default(),
+        limits,
         stop.clone(),
         PATIENT.idle,
     ));

@@ -188,10 +188,14 @@ async fn linger(mut socket: TcpStream) {
     .await;
 }
 
-/// Tells a client that the limit of connections is reached.
+/// Tells a client that the limit of connections is reached, once its request begins to arrive. Many
+/// clients take an answer that comes before the request for a broken connection.
 async fn refuse(mut socket: TcpStream) {
     let _ = timeout(LINGER_IDLE, async {
-        if socket.write_all(answer::NO_ROOM).await.is_ok() && socket.shutdown().await.is_ok() {
+        if socket.peek(&mut [0]).await.is_ok()
+            && socket.write_all(answer::NO_ROOM).await.is_ok()
+            && socket.shutdown().await.is_ok()
+        {
             linger(socket).await;
         }
     })
