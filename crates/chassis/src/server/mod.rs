@@ -61,11 +61,13 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Content-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// How long the server reads, and drops, what such a client sends. If it closed the connection at
-/// once, the system could answer a later request with a reset before the client has read the 503.
+/// How long the server waits for such a client's request, and reads and drops it. If it closed the
+/// connection at once, the system could answer the request with a reset before the client has read
+/// the 503.
 const REFUSED: Duration = Duration::from_secs(1);
 
-/// The largest number of such clients at a time: each takes a descriptor.
+/// The largest number of such clients at a time: each takes a descriptor. Further ones get the 503
+/// at once.
 const REFUSED_MAX: usize = 8;
 
 /// Serves connections from `listener` until the service stops, and then finishes the requests in
@@ -171,10 +173,12 @@ async fn accept(
 
 async fn refuse(mut stream: TcpStream, refused: Arc<Semaphore>) {
     let refusing = async {
-        stream.write_all(NO_ROOM).await?;
         let Ok(_place) = refused.try_acquire() else {
-            return Ok(());
+            return stream.write_all(NO_ROOM).await;
         };
+        // Many clients take an answer that comes before the request for a broken connection.
+        stream.peek(&mut [0]).await?;
+        stream.write_all(NO_ROOM).await?;
         stream.shutdown().await?;
         let mut dropped = [0; 1024];
         while stream.read(&mut dropped).await? > 0 {}
