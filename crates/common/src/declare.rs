@@ -24,7 +24,7 @@ macro_rules! model {
         #[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
         pub struct $model {
             $(#[$id_doc])*
-            #[schema(inline, required, nullable = false)]
+            #[schema(inline, required, nullable = false, read_only)]
             pub id: $id,
             $(
                 $(#[$member_doc])*
@@ -34,11 +34,11 @@ macro_rules! model {
             )*
             /// Set by the server; absent on records older than the member.
             #[serde(rename = "createdAt")]
-            #[schema(inline, nullable = false)]
+            #[schema(inline, nullable = false, read_only)]
             pub created_at: Option<crate::Timestamp>,
             /// Set by the server; absent on records older than the member.
             #[serde(rename = "updatedAt")]
-            #[schema(inline, nullable = false)]
+            #[schema(inline, nullable = false, read_only)]
             pub updated_at: Option<crate::Timestamp>,
         }
 

@@ -1,20 +1,19 @@
 //! The API's document (`OpenAPI` 3.1), made from the model and the routes.
 
 mod components;
+mod names;
 mod operations;
 mod parameters;
+mod problems;
 mod responses;
 mod security;
 
 use std::marker::PhantomData;
 
-use common::Model;
+use common::{Model, Problem};
 use serde_json::{Map, Value, json};
 
-use self::{
-    parameters::path_id,
-    responses::{canonical, response},
-};
+use self::{parameters::path_id, responses::response};
 use crate::{
     api::body::{self, Accepts},
     app::Service,
@@ -79,11 +78,11 @@ impl<M: Model> Document<M> {
 
     /// Adds a path. `x-other-methods` says how it answers methods that are no operation.
     fn add(&mut self, path: &str, mut item: Value, body: Option<&Accepts>) {
-        let accepts = body.map(|body| canonical(body.header.as_str()));
+        let accepts = body.map(|body| names::header(body.header.as_str()));
         let names: Vec<_> = std::iter::once("Allow").chain(accepts.as_deref()).collect();
         item["x-other-methods"] = json!({
             "OPTIONS": {"204": response("The methods of this path.", &names)},
-            "others": {"405": reference("responses", "method-not-allowed")},
+            "others": {"405": reference("responses", &names::response(Problem::MethodNotAllowed))},
         });
         self.paths.insert(path.to_owned(), item);
     }
@@ -109,7 +108,7 @@ impl<M: Model> Document<M> {
             // Operations need no token unless they say so.
             "security": [],
             "paths": self.paths,
-            "x-other-paths": {"404": reference("responses", "not-found")}
+            "x-other-paths": {"404": reference("responses", &names::response(Problem::NotFound))}
         });
         document["components"] = components::used_by::<M>(&document, self.writers);
         let schemes = security::schemes(self.writers);

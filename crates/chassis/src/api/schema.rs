@@ -12,24 +12,28 @@ pub(crate) fn record<M: Model>() -> Value {
     schema
 }
 
-/// Puts a member's description beside its type. `utoipa` puts both under `allOf`, where the part
+/// Puts what describes a member beside its type. `utoipa` puts both under `allOf`, where the part
 /// with the description claims to be an object.
 fn describe_in_place(member: &mut Value) {
     if let Some([schema, described]) = member["allOf"].as_array().map(Vec::as_slice) {
         let mut schema = schema.clone();
-        schema["description"] = described["description"].clone();
+        for name in ["description", "readOnly"] {
+            if let Some(value) = described.get(name) {
+                schema[name] = value.clone();
+            }
+        }
         *member = schema;
     }
 }
 
-/// The members that clients write, and no others.
+/// The members that clients write.
 fn body<M: Model>(required: bool) -> Value {
     let record = record::<M>();
     let names: Vec<_> = M::MEMBERS.iter().map(|member| member.name).collect();
     let member = |name: &&str| ((*name).to_owned(), record["properties"][name].clone());
     let properties: Map<_, _> = names.iter().map(member).collect();
     let mut schema = json!({
-        "type": "object", "properties": properties, "additionalProperties": false
+        "type": "object", "properties": properties
     });
     if required {
         schema["required"] = json!(names);
@@ -40,6 +44,7 @@ fn body<M: Model>(required: bool) -> Value {
 /// A record as a client creates it. Where users write, they may leave out the owner.
 pub(crate) fn new_body<M: Model>(by_users: bool) -> Value {
     let mut schema = body::<M>(true);
+    schema["additionalProperties"] = false.into();
     if by_users {
         allow_no_owner::<M>(&mut schema);
     }
@@ -47,12 +52,12 @@ pub(crate) fn new_body<M: Model>(by_users: bool) -> Value {
 }
 
 /// A record as a client replaces it. It may have all members of the stored record. Members that
-/// the server sets must be repeated unchanged.
+/// the server sets must be repeated unchanged. `additionalProperties` is absent, which allows them
+/// as `true` does: from `true`, generators for TypeScript make types that allow misspelt members.
 pub(crate) fn open_body<M: Model>(required: bool) -> Value {
     let mut schema = body::<M>(required);
     // It stays where it is absent.
     allow_no_owner::<M>(&mut schema);
-    schema["additionalProperties"] = true.into();
     schema["description"] =
         "Members that the stored record has may be repeated; others are refused.".into();
     schema

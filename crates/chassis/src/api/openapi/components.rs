@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use common::{Model, Problem};
-use serde_json::{Value, json};
+use common::Model;
+use serde_json::{Map, Value, json};
 
-use super::responses;
+use super::{names, parameters, problems, responses};
 use crate::{api::schema, identity::caller::Writers};
 
-/// All headers, with their descriptions.
+/// All headers, with their descriptions. `COLLECTION` stands for the name of the collection.
 const HEADERS: &str = include_str!("headers.json");
 
 /// The components that the document refers to, directly or through other components.
@@ -54,26 +54,29 @@ fn find_references(value: &Value, found: &mut Vec<String>) {
 }
 
 fn all<M: Model>(writers: Writers) -> Value {
-    let one = M::SINGULAR;
     let mut record = schema::record::<M>();
     record["examples"] = json!([example::<M>()]);
+    let created = schema::new_body::<M>(writers.users);
+    let mut schemas = Map::from_iter([
+        (names::record::<M>(), record),
+        (names::new_record::<M>(), created),
+        (names::replacement::<M>(), schema::open_body::<M>(true)),
+        (names::patch::<M>(), schema::open_body::<M>(false)),
+        ("Sort".to_owned(), parameters::sort()),
+    ]);
+    schemas.append(&mut problems::schemas());
+    let headers = HEADERS.replace("COLLECTION", M::COLLECTION);
     let headers: Value =
-        serde_json::from_str(HEADERS).expect("a test reads the document, and this file with it");
+        serde_json::from_str(&headers).expect("a test reads the document, and this file with it");
     json!({
-        "schemas": {
-            one: record,
-            "problem": problem(),
-            format!("{one}-to-create"): schema::new_body::<M>(writers.users),
-            format!("{one}-to-write"): schema::open_body::<M>(true),
-            format!("{one}-to-patch"): schema::open_body::<M>(false),
-        },
+        "schemas": schemas,
         "headers": headers,
-        "responses": responses::shared(),
+        "responses": responses::shared::<M>(),
     })
 }
 
 /// A record as the server sends it.
-fn example<M: Model>() -> Value {
+pub(super) fn example<M: Model>() -> Value {
     let mut record = json!({"id": 1});
     for (name, value) in M::example() {
         record[name] = value;
@@ -81,31 +84,4 @@ fn example<M: Model>() -> Value {
     record["createdAt"] = "2026-03-04T09:12:33.120Z".into();
     record["updatedAt"] = "2026-03-04T09:12:33.120Z".into();
     record
-}
-
-fn problem() -> Value {
-    let types: Vec<_> = Problem::ALL.iter().map(|problem| problem.urn()).collect();
-    json!({
-        "description": "What went wrong (RFC 9457).",
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "requestId"],
-        "properties": {
-            "type": {"type": "string", "enum": types},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "requestId": {"type": "string", "description": "The request's id in the log."},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["pointer", "detail"],
-                    "properties": {
-                        "pointer": {"type": "string", "description": "A JSON Pointer into the body."},
-                        "detail": {"type": "string"}
-                    }
-                }
-            }
-        }
-    })
 }

@@ -3,6 +3,7 @@
 use common::{Index, Model};
 use serde_json::{Value, json};
 
+use super::reference;
 use crate::api::query::LIMIT_MAX;
 
 pub(super) fn path_id(name: &str, description: &str) -> Value {
@@ -30,6 +31,14 @@ pub(super) fn if_match() -> Value {
     })
 }
 
+/// The orders of a list. The names are for the languages in which `-id` is none.
+pub(super) fn sort() -> Value {
+    json!({
+        "type": "string", "enum": ["id", "-id"], "default": "id",
+        "x-enum-varnames": ["OldestFirst", "NewestFirst"]
+    })
+}
+
 pub(super) fn list_parameters<M: Model>() -> Vec<Value> {
     let mut parameters = vec![
         json!({
@@ -43,7 +52,7 @@ pub(super) fn list_parameters<M: Model>() -> Vec<Value> {
         }),
         json!({
             "name": "sort", "in": "query", "description": "`-id` for the newest first.",
-            "schema": {"type": "string", "enum": ["id", "-id"], "default": "id"}
+            "schema": reference("schemas", "Sort")
         }),
         if_none_match("304"),
     ];

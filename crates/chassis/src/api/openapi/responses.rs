@@ -1,9 +1,11 @@
 //! The responses of the API's document, with their headers.
 
-use common::Problem;
+use std::collections::BTreeMap;
+
+use common::{Model, Problem};
 use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::{names, problems, reference};
 use crate::{api::body::Accepts, problem::status};
 
 /// Headers of every response.
@@ -21,55 +23,58 @@ pub(super) fn response(description: &str, headers: &[&str]) -> Value {
     json!({"description": description, "headers": headers})
 }
 
-/// The responses for these problems and for those that any request can meet, by status.
-pub(super) fn responses_of(problems: &[Problem], accepts: Option<&Accepts>) -> Value {
-    let mut responses = Map::new();
+/// The responses of an operation by status: these, and those for these problems and for those that
+/// any request can meet.
+pub(super) fn responses_of<M: Model>(
+    successes: impl IntoIterator<Item = (&'static str, Value)>,
+    problems: &[Problem],
+    accepts: Option<&Accepts>,
+) -> Value {
+    let successes = successes.into_iter();
+    let mut responses: BTreeMap<_, _> = successes
+        .map(|(code, response)| (code.to_owned(), response))
+        .collect();
     let all = || problems.iter().chain(&AT_ANY_TIME).copied();
     for problem in all() {
         let code = status(problem);
         let same: Vec<_> = all().filter(|other| status(*other) == code).collect();
         let response = match (accepts, &*same) {
             (Some(accepts), [Problem::UnsupportedMediaType]) => {
-                let mut response = of_problems(&same);
-                let name = canonical(accepts.header.as_str());
+                let mut response = of_problems::<M>(&same);
+                let name = names::header(accepts.header.as_str());
                 response["headers"][&name] = reference("headers", &name);
                 response
             }
-            (_, [only]) => reference("responses", kind(*only)),
-            _ => of_problems(&same),
+            (_, [only]) => reference("responses", &names::response(*only)),
+            _ => of_problems::<M>(&same),
         };
         responses.insert(code.as_str().to_owned(), response);
     }
-    responses.into()
+    Map::from_iter(responses).into()
 }
 
 /// Responses that several operations share.
-pub(super) fn shared() -> Value {
+pub(super) fn shared<M: Model>() -> Value {
     let unchanged = "The client has these contents already.";
     let mut responses = json!({
-        "record-not-modified": response(unchanged, &["ETag"]),
-        "list-not-modified": response(unchanged, &["ETag", "Link", "X-Total-Count"]),
+        "RecordNotModified": response(unchanged, &["ETag"]),
+        "ListNotModified": response(unchanged, &["ETag", "Link", "X-Total-Count"]),
     });
     for problem in Problem::ALL {
-        responses[kind(problem)] = of_problems(&[problem]);
+        responses[names::response(problem)] = of_problems::<M>(&[problem]);
     }
     responses
 }
 
 /// The response for all problems with one status.
-fn of_problems(problems: &[Problem]) -> Value {
+fn of_problems<M: Model>(problems: &[Problem]) -> Value {
     let titles: Vec<_> = problems.iter().map(|problem| problem.title()).collect();
-    let types: Vec<_> = problems.iter().map(|problem| problem.urn()).collect();
     let headers: Vec<_> = problems
         .iter()
         .filter_map(|problem| header(*problem))
         .collect();
     let mut response = response(&titles.join("; "), &headers);
-    let schema = json!({"allOf": [
-        reference("schemas", "problem"),
-        {"type": "object", "properties": {"type": {"enum": types}}}
-    ]});
-    response["content"] = json!({"application/problem+json": {"schema": schema}});
+    response["content"] = problems::content::<M>(problems);
     if problems.contains(&Problem::Forbidden) {
         response["headers"]["WWW-Authenticate"] = json!({
             "description": "`error=\"insufficient_scope\"` and the scope, where the token lacks it (RFC 6750).",
@@ -88,18 +93,4 @@ fn header(problem: Problem) -> Option<&'static str> {
         Problem::TooManyRequests | Problem::Unavailable => Some("Retry-After"),
         _ => None,
     }
-}
-
-/// The last part of a problem's type.
-fn kind(problem: Problem) -> &'static str {
-    problem.urn().rsplit(':').next().unwrap_or_default()
-}
-
-/// A header's name as documents write it: `accept-post` as `Accept-Post`.
-pub(super) fn canonical(name: &str) -> String {
-    let words = name.split('-').map(|word| {
-        let (initial, rest) = word.split_at(1);
-        initial.to_ascii_uppercase() + rest
-    });
-    words.collect::<Vec<_>>().join("-")
 }

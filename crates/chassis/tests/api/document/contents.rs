@@ -12,6 +12,12 @@ fn document(api: &Api) -> Value {
         .json()
 }
 
+/// The name of a record's schema.
+fn record(api: &Api) -> String {
+    let (initial, rest) = api.name.trim_end_matches('s').split_at(1);
+    initial.to_uppercase() + rest
+}
+
 /// The routes of the service, as the metrics name them: each has a histogram from the start.
 fn routes(api: &Api) -> BTreeSet<String> {
     let metrics = api.get("/metrics");
@@ -62,9 +68,13 @@ fn a_read_only_service_documents_reads_alone() {
 #[test]
 fn the_document_lists_every_type_of_problem() {
     let urns = Problem::ALL.map(Problem::urn);
-    for api in all() {
-        let types = &document(&api)["components"]["schemas"]["problem"]["properties"]["type"];
-        assert_eq!(types["enum"], serde_json::json!(urns));
+    for api in all_in(Writes::ByUsers) {
+        let document = document(&api);
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let types = schemas
+            .values()
+            .filter_map(|schema| schema["properties"]["type"]["const"].as_str());
+        assert_eq!(types.collect::<BTreeSet<_>>(), BTreeSet::from(urns));
     }
 }
 
@@ -117,8 +127,7 @@ fn operation_ids_are_unique_and_well_formed() {
 #[test]
 fn the_records_are_as_documented() {
     for api in all() {
-        let singular = api.name.trim_end_matches('s');
-        let schema = &document(&api)["components"]["schemas"][singular];
+        let schema = &document(&api)["components"]["schemas"][record(&api)];
         for (name, member) in schema["properties"].as_object().unwrap() {
             assert!(member["description"].is_string(), "{name}: {member}");
             let expected = match &api.records[0][name] {
@@ -127,12 +136,37 @@ fn the_records_are_as_documented() {
                 _ => "string",
             };
             assert_eq!(member["type"], expected, "{name}: {member}");
+            let by_the_server = ["id", "createdAt", "updatedAt"].contains(&&**name);
+            assert_eq!(member["readOnly"] == true, by_the_server, "{name}");
         }
         for name in schema["required"].as_array().unwrap() {
             assert!(
                 api.records[0].get(name.as_str().unwrap()).is_some(),
                 "{name}"
             );
+        }
+    }
+}
+
+#[test]
+fn every_answer_with_a_body_has_an_example() {
+    fn check(value: &Value) {
+        match value {
+            Value::Object(members) => {
+                let contents = members.get("content").and_then(Value::as_object);
+                for content in contents.into_iter().flat_map(serde_json::Map::values) {
+                    let example = content.get("example").or(content.get("examples"));
+                    assert!(example.is_some(), "{content}");
+                }
+                members.values().for_each(check);
+            }
+            Value::Array(items) => items.iter().for_each(check),
+            _ => {}
+        }
+    }
+    for writes in [Writes::Refused, Writes::ByUsers] {
+        for api in all_in(writes) {
+            check(&document(&api));
         }
     }
 }
@@ -163,7 +197,7 @@ fn the_document_names_who_writes_as_the_service_is_configured() {
             let components = &document(&api)["components"];
             let by_users = writes == Writes::ByUsers;
             let responses = components["responses"].as_object().unwrap();
-            for name in ["forbidden", "too-many-requests"] {
+            for name in ["Forbidden", "TooManyRequests"] {
                 assert_eq!(responses.contains_key(name), by_users, "{name}");
             }
             // Users may leave out who they are.
@@ -172,17 +206,17 @@ fn the_document_names_who_writes_as_the_service_is_configured() {
                 "posts" => "user",
                 _ => continue,
             };
-            let one = api.name.trim_end_matches('s');
-            let required = |kind: &str| {
-                let required = &components["schemas"][format!("{one}-{kind}")]["required"];
+            let required = |schema: &str| {
+                let required = &components["schemas"][schema]["required"];
                 required
                     .as_array()
                     .unwrap()
                     .iter()
                     .any(|name| name == owner)
             };
-            assert_eq!(required("to-create"), !by_users);
-            assert!(!required("to-write"));
+            let one = record(&api);
+            assert_eq!(required(&format!("New{one}")), !by_users);
+            assert!(!required(&format!("{one}Replacement")));
         }
     }
 }

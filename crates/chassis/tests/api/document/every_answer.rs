@@ -71,14 +71,31 @@ fn check_content(document: &Value, request: &str, listed: &Value, response: &Res
         "{request}: {media_type:?} is not listed"
     );
     if media_type == "application/problem+json" && !response.body.is_empty() {
-        let types = &content["schema"]["allOf"][1]["properties"]["type"]["enum"];
-        let sent = &response.json()["type"];
-        let listed = types.as_array().is_some_and(|types| types.contains(sent));
-        assert!(listed, "{request}: {sent} is not among {types}");
-        let all = &document["components"]["schemas"]["problem"]["properties"];
-        for (name, _) in object(&response.json()) {
-            assert!(all[name].is_object(), "{request}: {name} is not listed");
-        }
+        check_problem(document, request, &content["schema"], &response.json());
+    }
+}
+
+/// Checks a problem against the schema of its type.
+fn check_problem(document: &Value, request: &str, listed: &Value, problem: &Value) {
+    let any_of = listed["oneOf"].as_array().map(Vec::as_slice);
+    let mut schemas = any_of
+        .unwrap_or(std::slice::from_ref(listed))
+        .iter()
+        .map(|schema| resolve(document, schema));
+    let schema = schemas
+        .find(|schema| schema["properties"]["type"]["const"] == problem["type"])
+        .unwrap_or_else(|| panic!("{request}: {problem} is not among {listed}"));
+    assert_eq!(
+        problem["status"], schema["properties"]["status"]["const"],
+        "{request}"
+    );
+    for (name, _) in object(problem) {
+        let member = &schema["properties"][name];
+        assert!(member.is_object(), "{request}: {name} is not listed");
+    }
+    for name in schema["required"].as_array().unwrap() {
+        let member = &problem[name.as_str().unwrap()];
+        assert!(!member.is_null(), "{request}: no {name}");
     }
 }
 
