@@ -9,6 +9,8 @@ use common::Model;
 pub struct Query {
     /// Conditions that each record must meet.
     pub filters: Vec<Filter>,
+    /// Only records with one of these ids. They are in ascending order, each once.
+    pub ids: Option<Vec<u64>>,
     /// Whether the highest id comes first.
     pub descending: bool,
     /// Only records that come after this id in the list's direction.

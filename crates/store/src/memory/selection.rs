@@ -62,6 +62,9 @@ impl Selection {
     /// The list that the query asks for.
     pub fn list(self, query: &Query) -> List {
         let pages = &self.pages;
+        if let Some(ids) = &query.ids {
+            return self.among(ids, query);
+        }
         let Some(smallest) = self.postings.first() else {
             let all = self.all;
             let window = window(pages, query, all, Page::summary);
@@ -102,28 +105,47 @@ impl Selection {
         let others = self.postings.split_off(1);
         let smallest = self.postings.swap_remove(0);
         let all = smallest.summary;
-        let mut ids = if others.is_empty() {
+        let ids = if others.is_empty() {
             smallest.into_ids()
         } else {
             let mut cursors: Vec<_> = others.iter().map(Posting::cursor).collect();
             let mut passes = |id: &u64| cursors.iter_mut().all(|cursor| cursor.has(*id));
             smallest.ids().filter(|id| passes(id)).collect()
         };
-        let total = ids.len();
-        let next_after = cut(&mut ids, query);
-        let summary = if ids.len() == all.count {
-            all
-        } else {
-            ids.iter().map(|id| self.pages.summary_of(*id)).sum()
-        };
-        let rows = Rows::own(ids.len(), query.descending);
-        let (pages, ids) = (self.pages, Ids::Own(ids));
-        List {
-            total,
-            digest: summary.digest,
-            next_after,
-            frames: Frames::new(Snapshot { pages, ids }, rows, summary.array_bytes()),
-        }
+        found(self.pages, ids, all, query)
+    }
+
+    /// The list of the records that have one of these ids and pass all filters. Looks up each
+    /// id, whatever the size of the collection.
+    fn among(self, ids: &[u64], query: &Query) -> List {
+        let mut cursors: Vec<_> = self.postings.iter().map(Posting::cursor).collect();
+        let mut passes = |id: &u64| cursors.iter_mut().all(|cursor| cursor.has(*id));
+        let exists = |id: &u64| self.pages.get(*id).is_some();
+        let ids = ids.iter().filter(|id| exists(id) && passes(id));
+        let ids = ids.copied().collect();
+        let smallest = self.postings.first();
+        let all = smallest.map_or(self.all, |smallest| smallest.summary);
+        found(self.pages, ids, all, query)
+    }
+}
+
+/// The list of the records with these ids, which are in ascending order. `all` is the summary
+/// of a set of records that has them all.
+fn found(pages: Arc<Pinned<Pages>>, mut ids: Vec<u64>, all: Summary, query: &Query) -> List {
+    let total = ids.len();
+    let next_after = cut(&mut ids, query);
+    let summary = if ids.len() == all.count {
+        all
+    } else {
+        ids.iter().map(|id| pages.summary_of(*id)).sum()
+    };
+    let rows = Rows::own(ids.len(), query.descending);
+    let ids = Ids::Own(ids);
+    List {
+        total,
+        digest: summary.digest,
+        next_after,
+        frames: Frames::new(Snapshot { pages, ids }, rows, summary.array_bytes()),
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use common::{Key, Post};
@@ -33,9 +33,13 @@ fn post(id: u64, rng: &mut Rng) -> Plain {
 
 /// The list in a few plain lines.
 fn expected(posts: &BTreeMap<u64, Plain>, query: &Query) -> Expected {
-    let passes = |(_, (thread, user, _)): &(&u64, &Plain)| {
+    let passes = |(id, (thread, user, _)): &(&u64, &Plain)| {
         let of = |filter: &Filter| Key::Id([*thread, *user][filter.index]);
-        query.filters.iter().all(|filter| filter.key == of(filter))
+        let asked = query
+            .ids
+            .as_ref()
+            .is_none_or(|ids| ids.binary_search(id).is_ok());
+        asked && query.filters.iter().all(|filter| filter.key == of(filter))
     };
     let mut matching: Vec<_> = posts.iter().filter(passes).collect();
     let total = matching.len();
@@ -72,7 +76,13 @@ fn listed(list: List) -> Expected {
     }
 }
 
-/// Every combination of filters, direction, `after` and `limit`.
+/// At most so many ids, some of them of posts that are not there.
+fn asked(most: usize, last_id: u64, rng: &mut Rng) -> Vec<u64> {
+    let ids: BTreeSet<_> = (0..most).map(|_| rng.u64(1..=last_id + 3)).collect();
+    ids.into_iter().collect()
+}
+
+/// Every combination of filters, ids, direction, `after` and `limit`.
 fn queries(last_id: u64, rng: &mut Rng) -> Vec<Query> {
     let by = |index, id| Filter {
         index,
@@ -92,16 +102,24 @@ fn queries(last_id: u64, rng: &mut Rng) -> Vec<Query> {
         vec![by(0, 2), by(1, 5)],
         vec![thread, by(0, 2)],
     ] {
-        for descending in [false, true] {
-            let somewhere = rng.u64(1..=last_id + 1);
-            for after in [None, Some(0), Some(1), Some(somewhere), Some(u64::MAX)] {
-                for limit in [None, Some(1), Some(rng.usize(2..80)), Some(1000)] {
-                    queries.push(Query {
-                        filters: filters.clone(),
-                        descending,
-                        after,
-                        limit,
-                    });
+        let (few, many) = (rng.usize(1..10), rng.usize(100..1000));
+        for ids in [
+            None,
+            Some(asked(few, last_id, rng)),
+            Some(asked(many, last_id, rng)),
+        ] {
+            for descending in [false, true] {
+                let somewhere = rng.u64(1..=last_id + 1);
+                for after in [None, Some(0), Some(1), Some(somewhere), Some(u64::MAX)] {
+                    for limit in [None, Some(1), Some(rng.usize(2..80)), Some(1000)] {
+                        queries.push(Query {
+                            filters: filters.clone(),
+                            ids: ids.clone(),
+                            descending,
+                            after,
+                            limit,
+                        });
+                    }
                 }
             }
         }
