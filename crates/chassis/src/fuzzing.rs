@@ -18,7 +18,7 @@ pub fn target(bytes: &[u8]) {
     let Ok(query) = query::parse::<Post>(&uri) else {
         return;
     };
-    let link = query::next_link::<Post>(&uri, 7);
+    let link = query::next_link(&uri, 7);
     let next = link
         .trim_start_matches('<')
         .trim_end_matches(">; rel=\"next\"");
@@ -31,7 +31,7 @@ pub fn target(bytes: &[u8]) {
         (next.filters, next.descending),
         (query.filters, query.descending)
     );
-    assert_eq!(next.limit, query.limit);
+    assert_eq!((next.ids, next.limit), (query.ids, query.limit));
 }
 
 /// Reads any bytes as a body and as entity tags. Both are refused or read, and a body that was

@@ -1,6 +1,6 @@
 //! The query parameters of lists.
 
-use std::borrow::Cow;
+pub(crate) mod ids;
 
 use axum::http::Uri;
 use common::{Id, Model, Problem};
@@ -11,32 +11,46 @@ use crate::problem::ProblemDetails;
 /// The largest number of records on one page.
 pub(crate) const LIMIT_MAX: usize = 1000;
 
-/// Reads `limit`, `after`, `sort` and the model's filters; ignores all others.
+/// The parameters that all lists know. Each filter of the model is one more.
+const KNOWN: [&str; 4] = ["id", "limit", "after", "sort"];
+
+/// Reads the parameters of a list.
 pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
     let mut query = Query::default();
     let mut seen = Vec::new();
     for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-        let index = M::index(&name);
-        if index.is_none() && !matches!(&*name, "limit" | "after" | "sort") {
+        if name == "id" {
+            ids::read(&name, &value, query.ids.get_or_insert_default())?;
             continue;
         }
         if seen.contains(&name) {
             return Err(invalid(&name, "expected only once"));
         }
-        match (index, &*name) {
-            (Some((number, index)), _) => query.filters.push(Filter {
-                index: number,
-                key: index
-                    .parse(&value)
-                    .ok_or_else(|| invalid(&name, "expected an id"))?,
-            }),
-            (None, "limit") => query.limit = Some(limit(&value)?),
-            (None, "after") => query.after = Some(after::<M>(&value)?),
-            (None, _) => query.descending = descending(&value)?,
+        match &*name {
+            "limit" => query.limit = Some(limit(&value)?),
+            "after" => query.after = Some(after::<M>(&value)?),
+            "sort" => query.descending = descending(&value)?,
+            _ => query.filters.push(filter::<M>(&name, &value)?),
         }
         seen.push(name);
     }
+    if let Some(ids) = &mut query.ids {
+        ids.sort_unstable();
+        ids.dedup();
+    }
     Ok(query)
+}
+
+fn filter<M: Model>(name: &str, value: &str) -> Result<Filter, ProblemDetails> {
+    let Some((number, index)) = M::index(name) else {
+        let filters = M::indexes().map(|(member, _)| member);
+        return Err(unknown(name, KNOWN.into_iter().chain(filters)));
+    };
+    let key = index.parse(value);
+    Ok(Filter {
+        index: number,
+        key: key.ok_or_else(|| invalid(name, "expected an id"))?,
+    })
 }
 
 /// Reads `after`: an id, or 0, which is below all ids.
@@ -69,20 +83,32 @@ fn descending(value: &str) -> Result<bool, ProblemDetails> {
     }
 }
 
-fn invalid(name: &str, expected: &str) -> ProblemDetails {
+/// A parameter with a value that it cannot have.
+pub(crate) fn invalid(name: &str, expected: &str) -> ProblemDetails {
     ProblemDetails::new(
         Problem::InvalidParameter,
         format!("query parameter {name}: {expected}"),
     )
 }
 
-/// The value of a `Link` header to the page that begins after the id `after`.
-pub(crate) fn next_link<M: Model>(uri: &Uri, after: u64) -> String {
-    let known =
-        |name: &Cow<'_, str>| matches!(&**name, "limit" | "sort") || M::index(name).is_some();
-    let mut next = form_urlencoded::Serializer::new(String::new());
-    let given = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-    next.extend_pairs(given.filter(|(name, _)| known(name)));
-    next.append_pair("after", &after.to_string());
-    format!("<{}?{}>; rel=\"next\"", uri.path(), next.finish())
+/// A parameter that the route does not know. It knows these.
+pub(crate) fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> ProblemDetails {
+    let known = known.collect::<Vec<_>>().join(", ");
+    invalid(name, &format!("unknown; expected one of {known}"))
+}
+
+/// The value of a `Link` header to the page that begins after the id `after`. All other
+/// parameters stay as the client wrote them.
+pub(crate) fn next_link(uri: &Uri, after: u64) -> String {
+    let given = uri.query().unwrap_or_default().split('&');
+    let kept = given.filter(|pair| {
+        let mut pair = form_urlencoded::parse(pair.as_bytes());
+        pair.any(|(name, _)| name != "after")
+    });
+    let mut link = format!("<{}?", uri.path());
+    for pair in kept {
+        link.push_str(pair);
+        link.push('&');
+    }
+    link + &format!("after={after}>; rel=\"next\"")
 }

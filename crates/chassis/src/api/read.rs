@@ -60,7 +60,7 @@ async fn list_of<M: Model>(app: &App<M>, request: &Parts, filter: Option<Filter>
     let headers = response.headers_mut();
     headers.insert(TOTAL_COUNT, list.total.into());
     if let Some(after) = list.next_after {
-        let link = query::next_link::<M>(&request.uri, after);
+        let link = query::next_link(&request.uri, after);
         headers.insert(
             header::LINK,
             link.try_into().map_err(|_| ProblemDetails::internal())?,

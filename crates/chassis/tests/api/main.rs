@@ -10,6 +10,5 @@ mod headers;
 mod ids;
 mod lists;
 mod operations;
-mod paging;
 mod routes;
 mod writes;

@@ -4,7 +4,7 @@ use common::{Index, Model};
 use serde_json::{Value, json};
 
 use super::reference;
-use crate::api::query::LIMIT_MAX;
+use crate::api::query::{LIMIT_MAX, ids::IDS_MAX};
 
 pub(super) fn path_id(name: &str, description: &str) -> Value {
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": id_schema()})
@@ -39,8 +39,26 @@ pub(super) fn sort() -> Value {
     })
 }
 
+/// A parameter with several ids.
+pub(super) fn ids(name: &str, description: &str) -> Value {
+    let description = format!(
+        "{description} With commas between them, by repeating the parameter, or both: at most \
+         {IDS_MAX}, repeated ones counted each time."
+    );
+    json!({
+        "name": name, "in": "query", "description": description,
+        // Many generators send arrays as repeated parameters whatever is said here.
+        "style": "form", "explode": false,
+        "schema": {"type": "array", "items": id_schema(), "minItems": 1, "maxItems": IDS_MAX}
+    })
+}
+
 pub(super) fn list_parameters<M: Model>() -> Vec<Value> {
     let mut parameters = vec![
+        ids(
+            "id",
+            "Only records with these ids. One that does not exist is left out.",
+        ),
         json!({
             "name": "limit", "in": "query", "description": "How many records at most.",
             "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}

@@ -26,7 +26,12 @@ fn lists(api: &Api) -> Vec<String> {
         let value = if *member == "username" { "user-9" } else { "2" };
         lists.push(format!("{}?{member}={value}&", api.collection()));
     }
+    let many: Vec<_> = (1..=70).map(|id| id.to_string()).collect();
+    lists.push(format!("{}?id={}&", api.collection(), many.join(",")));
+    lists.push(format!("{}?id={}&", api.collection(), many.join("&id=")));
     if api.name == "posts" {
+        lists.push("/api/posts?id=1,2,4,5,10,16,22,28&user=2&".into());
+        lists.push("/api/posts/in-thread/2?id=1,5,9,13,17,25&".into());
         lists.push("/api/posts?user=2&thread=3&".into());
         lists.push("/api/posts/in-thread/2?user=1&".into());
     }
@@ -95,13 +100,25 @@ fn head_counts_without_a_body() {
 }
 
 #[test]
-fn links_keep_what_matters_and_drop_what_is_ignored() {
+fn links_keep_what_was_asked_and_replace_after() {
     let api = posts();
-    let response = api.get("/api/posts/?x=1&user=2&sort=-id&after=50&limit=3");
-    assert_eq!(
-        response.header("link"),
-        "</api/posts/?user=2&sort=-id&limit=3&after=40>; rel=\"next\""
-    );
+    for (asked, next) in [
+        (
+            "/api/posts/?user=2&sort=-id&after=50&limit=3",
+            "/api/posts/?user=2&sort=-id&limit=3&after=40",
+        ),
+        (
+            "/api/posts?&%61fter=50&us%65r=2&&limit=2",
+            "/api/posts?us%65r=2&limit=2&after=55",
+        ),
+        (
+            "/api/posts/by-user/2?id=1,4,10&id=13&limit=2",
+            "/api/posts/by-user/2?id=1,4,10&id=13&limit=2&after=4",
+        ),
+    ] {
+        let response = api.get(asked);
+        assert_eq!(response.header("link"), format!("<{next}>; rel=\"next\""));
+    }
 }
 
 #[test]

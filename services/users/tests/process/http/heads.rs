@@ -44,13 +44,15 @@ fn unreadable_heads_get_a_bare_answer_and_the_connection_ends() {
 #[test]
 fn odd_requests_are_answered_and_do_no_harm() {
     let task = with_users(1).start();
-    let many = "&x=1".repeat(10_000);
+    let (parameters, ids) = ("&x=1".repeat(10_000), ",1".repeat(10_000));
     for (method, target, status) in [
         ("OPTIONS", "*", 404),
         ("GET", "http://elsewhere.example/api/users/1", 200),
         ("GET", "/api/users/%", 400),
         ("GET", "/api/users/..%2f..%2fetc%2fpasswd", 400),
-        ("GET", &format!("/api/users?{many}"), 200),
+        ("GET", &format!("/api/users/1?{parameters}"), 200),
+        ("GET", &format!("/api/users?{parameters}"), 400),
+        ("GET", &format!("/api/users?id=1{ids}"), 400),
         ("M-SEARCH", "/api/users", 405),
     ] {
         let response = task.ask(&Request::new(method, target));
