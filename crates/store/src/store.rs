@@ -20,12 +20,14 @@ use crate::{
     bound,
     error::{CloseError, OpenError, ReadError, WriteError},
     journal::{
+        Folding,
         file::{
             disk::{Disk, FileSystem},
+            file_journal::FileJournal,
             lock::WriteLock,
             recovery::recover_unlocked,
         },
-        shared::{Folding, Shared},
+        shared::Shared,
         writer::{Message, Writer},
     },
     json::Object,
@@ -49,6 +51,8 @@ pub struct Store<M: Model> {
     shared: Arc<Shared<M>>,
     /// `None` when the collection is only read.
     writer: Option<Arc<Sender<Message>>>,
+    /// Held until the writer and the last reader have ended.
+    lock: Option<Arc<WriteLock>>,
 }
 
 /// The size of a collection and the state of its writes.
@@ -77,6 +81,7 @@ impl<M: Model> Clone for Store<M> {
         Self {
             shared: Arc::clone(&self.shared),
             writer: self.writer.clone(),
+            lock: self.lock.clone(),
         }
     }
 }
@@ -92,8 +97,9 @@ impl<M: Model> Store<M> {
         let (recovered, _) = recover_unlocked::<M>(&FileSystem, path, bytes_max)?;
         let state = recovered.document.state;
         Ok(Self {
-            shared: Arc::new(Shared::new(state, None, bytes_max)),
+            shared: Arc::new(Shared::new(state, bytes_max)),
             writer: None,
+            lock: None,
         })
     }
 
@@ -107,16 +113,16 @@ impl<M: Model> Store<M> {
     pub fn open_writable(lock: WriteLock, bytes_max: u64) -> Result<Self, OpenError> {
         let path = lock.path().to_owned();
         bound::check_file(&path, bytes_max)?;
-        Self::open_on(Arc::new(FileSystem), &path, Some(lock), bytes_max)
+        Self::open_on(Arc::new(FileSystem), &path, Some(Arc::new(lock)), bytes_max)
     }
 
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
-        lock: Option<WriteLock>,
+        lock: Option<Arc<WriteLock>>,
         bytes_max: u64,
     ) -> Result<Self, OpenError> {
-        let (shared, writer) = Writer::open(disk, path, lock, bytes_max)?;
+        let (shared, writer) = open_writer(disk, path, lock.clone(), bytes_max)?;
         let (sender, messages) = mpsc::channel();
         let sender = Arc::new(sender);
         if let Some(writer) = writer {
@@ -127,14 +133,14 @@ impl<M: Model> Store<M> {
                     cause,
                 })
             };
-            let worker = writer.worker();
+            let worker = writer.journal().worker();
             // The writer ends when the stores are gone, whoever helps it.
             let to_writer = Arc::downgrade(&sender);
             let help = move || {
                 while worker.work() {
                     if let Some(sender) = to_writer.upgrade() {
                         // The writer may have ended.
-                        let _ = sender.send(Message::Folded);
+                        let _ = sender.send(Message::Helped);
                     }
                 }
             };
@@ -144,6 +150,7 @@ impl<M: Model> Store<M> {
         Ok(Self {
             shared,
             writer: Some(sender),
+            lock,
         })
     }
 
@@ -300,4 +307,31 @@ impl<M: Model> Store<M> {
             folding: self.shared.folding(),
         })
     }
+}
+
+/// What readers share, and the writer, of a collection in a file. On a full disk there is no
+/// writer: the collection can be read, and writes are refused.
+type Opened<M> = (Arc<Shared<M>>, Option<Writer<M, FileJournal>>);
+
+/// Recovers the collection in the file at `path`, and begins its journal.
+///
+/// # Errors
+/// As [`FileJournal::open`].
+pub(crate) fn open_writer<M: Model>(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    lock: Option<Arc<WriteLock>>,
+    bytes_max: u64,
+) -> Result<Opened<M>, OpenError> {
+    let (state, journal) = FileJournal::open(disk, path, lock, bytes_max)?;
+    let shared = Arc::new(Shared::new(state, bytes_max));
+    let writer = match journal {
+        Ok(journal) => Some(Writer::new(Arc::clone(&shared), journal)),
+        Err(full) => {
+            shared.refuse(&full.error);
+            shared.set_closed(full.closed);
+            None
+        }
+    };
+    Ok((shared, writer))
 }

@@ -93,8 +93,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        author::Author, batch::Batch, error::WriteError, journal::writer::Writer,
-        memory::state::State, tests::simulated::Simulated, write::Operation,
+        author::Author, batch::Batch, error::WriteError, memory::state::State, store::open_writer,
+        tests::simulated::Simulated, write::Operation,
     };
 
     /// A model. `FAULT` says which of its parts disagrees with the others.
@@ -221,7 +221,7 @@ mod tests {
         let disk = Simulated::new(0);
         let path = std::path::Path::new("/data/db.json");
         let opened =
-            Writer::<Note<NOT_WRITTEN>>::open(std::sync::Arc::new(disk), path, None, u64::MAX);
+            open_writer::<Note<NOT_WRITTEN>>(std::sync::Arc::new(disk), path, None, u64::MAX);
         assert!(matches!(opened.err(), Some(OpenError::Model { .. })));
     }
 

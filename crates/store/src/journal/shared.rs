@@ -7,18 +7,7 @@ use std::{
     },
 };
 
-use crate::{error::CloseError, journal::file::lock::WriteLock, memory::state::State};
-
-/// Whether the journal can be folded into `db.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Folding {
-    /// As it should.
-    Works,
-    /// Not now. The journal grows on, and it is tried again.
-    Fails,
-    /// The same, and the journal is as long as it may become: writes are put off.
-    Overdue,
-}
+use crate::{error::CloseError, journal::Folding, memory::state::State};
 
 /// The state of a collection and its counters.
 pub(crate) struct Shared<M> {
@@ -36,12 +25,10 @@ pub(crate) struct Shared<M> {
     pub closed: OnceLock<Result<(), CloseError>>,
     /// The largest size in bytes that the JSON list of all records may have.
     pub bytes_max: u64,
-    /// Held until the writer and the last reader have ended.
-    _lock: Option<WriteLock>,
 }
 
 impl<M> Shared<M> {
-    pub fn new(state: State<M>, lock: Option<WriteLock>, bytes_max: u64) -> Self {
+    pub fn new(state: State<M>, bytes_max: u64) -> Self {
         state.pins.set_collection_bytes(state.summary.array_bytes());
         Self {
             state: RwLock::new(state),
@@ -51,7 +38,6 @@ impl<M> Shared<M> {
             folding: Mutex::new(Folding::Works),
             closed: OnceLock::new(),
             bytes_max,
-            _lock: lock,
         }
     }
 

@@ -19,10 +19,12 @@ use tokio::sync::oneshot;
 use crate::{
     author::Author,
     error::WriteError,
-    journal::{shared::Shared, writer::Writer},
+    journal::{Occasion, shared::Shared},
+    store::open_writer,
     tests::{
         oracle::{Expected, ExpectedUser, Op, Oracle, operation, text},
         simulated::{EARLY, Simulated},
+        writer::Writer,
     },
 };
 
@@ -49,7 +51,7 @@ const SYNCS: [&str; 12] = [
 struct Run {
     disk: Simulated,
     shared: Arc<Shared<User>>,
-    writer: Option<Writer<User>>,
+    writer: Option<Writer>,
     /// The collections that the next start may recover. The first one has the acknowledged
     /// writes, and readers see it. The others also have writes whose outcome is unknown.
     acceptable: Vec<Oracle>,
@@ -88,11 +90,7 @@ impl Run {
         }
         let mut run = Self {
             disk,
-            shared: Arc::new(Shared::new(
-                crate::memory::state::State::new(),
-                None,
-                u64::MAX,
-            )),
+            shared: Arc::new(Shared::new(crate::memory::state::State::new(), u64::MAX)),
             writer: None,
             acceptable: vec![model],
             faulty: false,
@@ -107,7 +105,7 @@ impl Run {
         self.writer = None;
         let (shared, writer) = loop {
             self.valid_json()?;
-            match Writer::open(Arc::new(self.disk.clone()), Path::new(DB), None, u64::MAX) {
+            match open_writer(Arc::new(self.disk.clone()), Path::new(DB), None, u64::MAX) {
                 Ok(opened) => break opened,
                 Err(error) => {
                     prop_assert!(self.faulty, "cannot start: {error}");
@@ -154,15 +152,15 @@ impl Run {
             Step::Write(ops) => self.write(ops)?,
             Step::FoldAtOnce => {
                 if let Some(writer) = &mut self.writer {
-                    writer.fold();
+                    writer.fold(Occasion::Closing);
                 }
             }
             Step::Fold => {
                 if let Some(writer) = &mut self.writer
-                    && !writer.worker().work_now()
+                    && !writer.journal().worker().work_now()
                 {
-                    writer.go_on_folding();
-                    writer.begin_fold();
+                    writer.fold(Occasion::Helped);
+                    writer.fold(Occasion::Idle);
                 }
             }
             Step::Restart { power_lost, fault } => {

@@ -10,11 +10,12 @@ use crate::{
     author::Author,
     error::OpenError,
     journal::{
+        Occasion,
         file::{paths::journal_path, recovery::recover},
         shared::Shared,
-        writer::Writer,
     },
-    tests::simulated::Simulated,
+    store::open_writer,
+    tests::{simulated::Simulated, writer::Writer},
     write::{Operation, Precondition},
 };
 
@@ -46,10 +47,10 @@ fn killed() -> (Simulated, Vec<String>) {
     (disk, states)
 }
 
-type Opened = (Arc<Shared<User>>, Option<Writer<User>>);
+type Opened = (Arc<Shared<User>>, Option<Writer>);
 
 fn open(disk: &Simulated) -> Result<Opened, OpenError> {
-    Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX)
+    open_writer(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX)
 }
 
 /// The users that a start would recover.
@@ -225,7 +226,7 @@ fn a_db_json_that_someone_else_changed_is_not_written() {
             !delete(1),
             "not acknowledged on top of somebody else's file"
         );
-        writer.fold();
+        writer.fold(Occasion::Closing);
         assert_eq!(disk.contents(Path::new(DB)).unwrap(), br#"{"users": []}"#);
         let refusal = shared.refusal.get().unwrap();
         assert!(

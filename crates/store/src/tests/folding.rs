@@ -8,17 +8,17 @@ use serde_json::json;
 use crate::{
     author::Author,
     journal::{
+        Folding, Occasion,
         file::{
             disk::Disk,
             paths::{journal_path, new_path},
         },
-        shared::{Folding, Shared},
-        writer::Writer,
+        shared::Shared,
     },
     store::Store,
     tests::{
         simulated::{FULL, Fault, Simulated},
-        writer::{DB, count, create, open, user},
+        writer::{DB, Writer, count, create, open, user},
     },
 };
 
@@ -26,10 +26,10 @@ use crate::{
 const PARTS: usize = 6;
 
 /// Begins a fold, or takes it on by one part: of the writer or of its helper.
-fn fold(writer: &mut Writer<User>) {
-    if !writer.worker().work_now() {
-        writer.go_on_folding();
-        writer.begin_fold();
+fn fold(writer: &mut Writer) {
+    if !writer.journal().worker().work_now() {
+        writer.fold(Occasion::Helped);
+        writer.fold(Occasion::Idle);
     }
 }
 
@@ -38,7 +38,7 @@ fn base(disk: &Simulated) -> String {
 }
 
 /// A writer with a write before so many parts of a fold, and one after them.
-fn amid_a_fold(parts: usize) -> (Simulated, Arc<Shared<User>>, Writer<User>) {
+fn amid_a_fold(parts: usize) -> (Simulated, Arc<Shared<User>>, Writer) {
     let disk = Simulated::new(0);
     let (shared, mut writer) = open(&disk);
     create(&mut writer, "finn").unwrap();
@@ -107,7 +107,7 @@ fn a_fold_whose_files_cannot_be_written_is_made_up_for_and_writes_go_on() {
             disk.arm(after, fault);
             fold(&mut writer);
             disk.restart(false);
-            writer.go_on_folding();
+            writer.fold(Occasion::Helped);
             if helper == 3 && fault != FULL && after == 1 {
                 // The name of the new db.json could not be made durable: that is in doubt.
                 assert!(shared.refusal.get().is_some());
@@ -177,8 +177,8 @@ fn a_stop_waits_for_the_piece_of_a_fold_that_is_being_written_and_not_for_the_re
     disk.put(Path::new(DB), text.as_bytes());
     let (_, mut writer) = open(&disk);
     create(&mut writer, "finn").unwrap();
-    writer.begin_fold();
-    let (worker, watched) = (writer.worker(), writer.worker());
+    writer.fold(Occasion::Idle);
+    let (worker, watched) = (writer.journal().worker(), writer.journal().worker());
     disk.hold_syncs_of("db.json.new");
     let helper = thread::spawn(move || while worker.work() {});
     let new = new_path(Path::new(DB));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     error::WriteError,
-    journal::file::paths::journal_path,
+    journal::{Occasion, file::paths::journal_path},
     tests::{
         simulated::{EARLY, EARLY_ERRORS, Fault, Simulated},
         writer::{DB, count, create, open},
@@ -20,7 +20,7 @@ fn what_a_removed_journal_held_is_saved_and_writes_are_refused() {
         create(&mut writer, "jake").unwrap();
         disk.take_away(&journal_path(Path::new(DB)));
         if idle {
-            writer.fold();
+            writer.fold(Occasion::Closing);
         }
         assert_eq!(create(&mut writer, "pb"), Err(WriteError::Refused));
         let refusal = shared.refusal.get().unwrap();
@@ -44,7 +44,7 @@ fn what_a_removed_journal_held_is_saved_as_soon_as_it_can_be() {
         create(&mut writer, "finn").unwrap();
         disk.take_away(&journal_path(Path::new(DB)));
         disk.arm(after, EARLY);
-        writer.fold();
+        writer.fold(Occasion::Closing);
         let _ = create(&mut writer, "jake");
         let refusal = shared.refusal.get().unwrap();
         assert!(refusal.contains("db.json holds all"), "{after}: {refusal}");
@@ -65,7 +65,7 @@ fn what_a_replaced_journal_held_is_saved_and_the_other_file_is_left_alone() {
         disk.put(&at, other);
         if early > 0 {
             disk.arm(early, EARLY);
-            writer.fold();
+            writer.fold(Occasion::Closing);
         }
         assert!(create(&mut writer, "jake").is_err());
         let refusal = shared.refusal.get().unwrap();
@@ -98,14 +98,14 @@ fn a_fold_that_cannot_begin_is_made_up_for_and_writes_go_on() {
         let (shared, mut writer) = open(&disk);
         create(&mut writer, "finn").unwrap();
         disk.arm(after, fault);
-        writer.fold();
+        writer.fold(Occasion::Closing);
         // If the fold met no fault, the write does.
         if let Err(error) = create(&mut writer, "jake") {
             assert_eq!(error, WriteError::PutOff, "{fault:?}");
             create(&mut writer, "jake").unwrap();
         }
         assert_eq!(shared.refusal.get(), None);
-        writer.fold();
+        writer.fold(Occasion::Closing);
         let base = disk.contents(Path::new(DB)).unwrap();
         assert!(base.windows(4).any(|part| part == b"jake"), "{after}");
         disk.restart(true);

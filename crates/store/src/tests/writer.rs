@@ -9,17 +9,24 @@ use tokio::sync::oneshot;
 use crate::{
     author::Author,
     error::WriteError,
-    journal::{file::recovery::recover, shared::Shared, writer::Writer},
+    journal::{
+        file::{file_journal::FileJournal, recovery::recover},
+        shared::Shared,
+        writer,
+    },
     json::Object,
+    store::open_writer,
     tests::simulated::Simulated,
     write::Operation,
 };
 
 pub(crate) const DB: &str = "/data/db.json";
 
-pub(crate) fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer<User>) {
+pub(crate) type Writer = writer::Writer<User, FileJournal>;
+
+pub(crate) fn open(disk: &Simulated) -> (Arc<Shared<User>>, Writer) {
     let (shared, writer) =
-        Writer::open(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
+        open_writer(Arc::new(disk.clone()), Path::new(DB), None, u64::MAX).unwrap();
     (shared, writer.unwrap())
 }
 
@@ -27,7 +34,7 @@ pub(crate) fn user(username: &str) -> Object {
     serde_json::from_value(json!({"username": username, "name": "N", "bio": ""})).unwrap()
 }
 
-pub(crate) fn create(writer: &mut Writer<User>, username: &str) -> Result<(), WriteError> {
+pub(crate) fn create(writer: &mut Writer, username: &str) -> Result<(), WriteError> {
     let (answer, mut answered) = oneshot::channel();
     let operation = Operation::Create(user(username));
     writer.write(vec![(Author::Service, operation, answer)]);

@@ -20,6 +20,7 @@ use crate::{
             helper::{Helper, Worker},
             new_base::{NewBase, replace},
             new_journal::NewJournal,
+            schedule::Sizes,
             task::{Done, Task},
         },
         open_journal::{OpenJournal, Reserved},
@@ -264,14 +265,12 @@ impl CollectionFiles {
         &self.base.path
     }
 
-    /// Bytes of the journal's lines.
-    pub fn journal_bytes(&self) -> u64 {
-        self.journal.bytes()
-    }
-
-    /// Bytes of `db.json`.
-    pub fn base_bytes(&self) -> u64 {
-        self.base.bytes()
+    /// Bytes of both files.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            base: self.base.bytes(),
+            journal: self.journal.bytes(),
+        }
     }
 
     /// Checks that the journal's name still leads to this writer's file. If the journal

@@ -3,6 +3,7 @@
 pub(crate) mod base_file;
 pub(crate) mod disk;
 pub(crate) mod failure;
+pub(crate) mod file_journal;
 pub(crate) mod files;
 pub(crate) mod fold;
 pub(crate) mod format;
