@@ -295,14 +295,16 @@ impl<M: Model> Store<M> {
     /// # Errors
     /// When the collection cannot be read now.
     pub async fn status(&self) -> Result<Status, ReadError> {
-        let summary = self.shared.state().summary;
+        let state = self.shared.state();
+        let (summary, syncs) = (state.summary, state.position);
+        drop(state);
         Ok(Status {
             records: summary.count,
             bytes: summary.array_bytes() as u64,
             bytes_max: self.shared.bytes_max,
             writable: self.writer.is_some(),
             writes: self.shared.writes.load(Relaxed),
-            syncs: self.shared.syncs.load(Relaxed),
+            syncs,
             refusal: self.shared.refusal.get().cloned(),
             folding: self.shared.folding(),
         })

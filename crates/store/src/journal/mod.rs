@@ -9,11 +9,13 @@ pub(crate) mod file;
 pub(crate) mod shared;
 pub(crate) mod writer;
 
-/// Where the batches of a collection become durable, one behind the other. Every state given
-/// here must be the collection that the journal holds.
+/// Where the batches of a collection become durable, one at each position.
+///
+/// Position `n` is that of the `n`th batch. A state has a position, too: that of the last
+/// batch that it holds. Every state given here must be at the position of the journal.
 pub(crate) trait Journal<M> {
-    /// Appends a batch that was decided on this state. When this returns, the batch is
-    /// durable, and nobody else has appended another.
+    /// Appends a batch that was decided on this state, at the next position. When this
+    /// returns, the batch is durable there, and nobody else has appended another.
     ///
     /// # Errors
     /// When that is not so, or is unknown.

@@ -16,8 +16,6 @@ pub(crate) struct Shared<M> {
     state: RwLock<State<M>>,
     /// Writes that are durable.
     pub writes: AtomicU64,
-    /// Batches that made them durable, each with a sync.
-    pub syncs: AtomicU64,
     /// Why the store refuses writes; unset while it takes them.
     pub refusal: OnceLock<String>,
     folding: Mutex<Folding>,
@@ -33,7 +31,6 @@ impl<M> Shared<M> {
         Self {
             state: RwLock::new(state),
             writes: AtomicU64::new(0),
-            syncs: AtomicU64::new(0),
             refusal: OnceLock::new(),
             folding: Mutex::new(Folding::Works),
             closed: OnceLock::new(),

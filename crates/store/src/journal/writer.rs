@@ -180,12 +180,15 @@ impl<M: Model, J: Journal<M>> Writer<M, J> {
     /// Shows readers the changes, which are durable now.
     fn publish(&self, changes: &[StateChange<M>]) {
         self.shared.writes.fetch_add(changes.len() as u64, Relaxed);
-        self.shared.syncs.fetch_add(1, Relaxed);
         let mut state = self.shared.state_mut();
         state.apply(changes);
+        state.position += 1;
         state.pins.set_collection_bytes(state.summary.array_bytes());
         let pins = Arc::clone(&state.pins);
         drop(state);
         pins.bound();
     }
 }
+
+#[cfg(test)]
+mod tests;

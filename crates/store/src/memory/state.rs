@@ -50,6 +50,9 @@ pub(crate) struct State<M> {
     pub summary: Summary,
     /// The highest id ever given.
     pub last_id: u64,
+    /// The position in the journal of the last batch that is in the state, counted from the
+    /// start of this process.
+    pub position: u64,
     model: PhantomData<fn() -> M>,
 }
 
@@ -62,6 +65,7 @@ impl<M: Model> State<M> {
             indexes: M::indexes().map(|_| KeyMap::default()).collect(),
             summary: Summary::default(),
             last_id: 0,
+            position: 0,
             model: PhantomData,
         }
     }

@@ -27,6 +27,8 @@ use crate::{
 pub(crate) struct FileJournal {
     files: CollectionFiles,
     schedule: Schedule,
+    /// The position of the last batch. The start has position 0.
+    position: u64,
     /// Dropped after the files: until then, a helper may write.
     _lock: Option<Arc<WriteLock>>,
 }
@@ -68,6 +70,7 @@ impl FileJournal {
             Ok(files) => Ok(Self {
                 files,
                 schedule: Schedule::new(),
+                position: document.state.position,
                 _lock: lock,
             }),
             Err(error) if is_full(&error) => {
@@ -130,8 +133,18 @@ impl FileJournal {
 
 impl<M: Model> Journal<M> for FileJournal {
     fn append(&mut self, state: &State<M>, batch: Vec<JournalChange>) -> Result<(), AppendError> {
+        if state.position != self.position {
+            let why = format!(
+                "a batch was decided at position {}, and the journal is at {}: this is a fault of \
+                 the service",
+                state.position, self.position
+            );
+            return Err(AppendError::Refused(io::Error::other(why)));
+        }
         self.files.check_or_save(state)?;
-        self.files.append(batch).map_err(AppendError::InDoubt)
+        self.files.append(batch).map_err(AppendError::InDoubt)?;
+        self.position += 1;
+        Ok(())
     }
 
     fn idle_wait(&self) -> Option<Duration> {
@@ -176,5 +189,35 @@ impl From<Failure> for AppendError {
             Failure::Early(error) => Self::PutOff(error),
             Failure::Final(error) => Self::Refused(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::User;
+
+    use super::*;
+    use crate::tests::simulated::Simulated;
+
+    #[test]
+    fn a_batch_that_was_decided_on_another_state_is_not_appended() {
+        let disk = Simulated::new(0);
+        let path = Path::new("/data/db.json");
+        let opened = FileJournal::open::<User>(Arc::new(disk.clone()), path, None, u64::MAX);
+        let (mut state, Ok(mut journal)) = opened.unwrap() else {
+            panic!("the disk has room");
+        };
+        let lines = || disk.contents(&journal_path(path)).unwrap();
+        let empty = lines();
+        let batch = || vec![JournalChange::Delete(1)];
+        journal.append(&state, batch()).unwrap();
+        let one = lines();
+        assert_ne!(one, empty);
+        let again = journal.append(&state, batch());
+        assert!(matches!(again, Err(AppendError::Refused(_))), "{again:?}");
+        assert_eq!(lines(), one);
+        state.position += 1;
+        journal.append(&state, batch()).unwrap();
+        assert_ne!(lines(), one);
     }
 }
