@@ -13,20 +13,13 @@ use std::marker::PhantomData;
 use common::{Model, Problem};
 use serde_json::{Map, Value, json};
 
-use self::{parameters::path_id, responses::response};
+pub(crate) use self::operations::ListOf;
+use self::{names::reference, parameters::path_id, responses::response};
 use crate::{
     api::body::{self, Accepts},
     app::Service,
     identity::caller::Writers,
 };
-
-/// Which records a list holds.
-#[derive(Clone, Copy)]
-pub(crate) enum ListOf {
-    All,
-    /// Those whose member of this name is the id in the path.
-    With(&'static str),
-}
 
 /// The document of a service, while routes are added.
 pub(crate) struct Document<M> {
@@ -117,8 +110,4 @@ impl<M: Model> Document<M> {
         }
         serde_json::to_vec(&document).expect("a document of texts and numbers is always JSON")
     }
-}
-
-fn reference(kind: &str, name: &str) -> Value {
-    json!({"$ref": format!("#/components/{kind}/{name}")})
 }

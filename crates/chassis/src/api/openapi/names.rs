@@ -1,6 +1,12 @@
 //! The names in the API's document. Code generators make names of types and functions of them.
 
 use common::{Model, Problem};
+use serde_json::{Value, json};
+
+/// A reference to the component with this name, of a kind such as `schemas`.
+pub(super) fn reference(kind: &str, name: &str) -> Value {
+    json!({"$ref": format!("#/components/{kind}/{name}")})
+}
 
 /// The schema of a record as the server sends it, such as `Post`.
 pub(super) fn record<M: Model>() -> String {

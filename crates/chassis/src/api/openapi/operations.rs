@@ -4,9 +4,9 @@ use common::{Model, Problem};
 use serde_json::{Map, Value, json};
 
 use super::{
-    ListOf, components, names,
+    components,
+    names::{self, reference},
     parameters::{if_match, if_none_match, list_parameters},
-    reference,
     responses::{response, responses_of},
     security,
 };
@@ -24,6 +24,14 @@ const BODY_PROBLEMS: [Problem; 6] = [
     Problem::InvalidRecord,
     Problem::CollectionFull,
 ];
+
+/// Which records a list holds.
+#[derive(Clone, Copy)]
+pub(crate) enum ListOf {
+    All,
+    /// Those whose member of this name is the id in the path.
+    With(&'static str),
+}
 
 /// `GET` of a list.
 pub(super) fn list<M: Model>(of: ListOf) -> Value {

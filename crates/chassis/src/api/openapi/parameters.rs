@@ -3,7 +3,7 @@
 use common::{Index, Model};
 use serde_json::{Value, json};
 
-use super::reference;
+use super::names::reference;
 use crate::api::query::{LIMIT_MAX, ids::IDS_MAX};
 
 pub(super) fn path_id(name: &str, description: &str) -> Value {

@@ -4,7 +4,7 @@
 use common::{Id, Model, Problem};
 use serde_json::{Map, Value, json};
 
-use super::{names, reference};
+use super::names::{self, reference};
 use crate::problem::status;
 
 /// The schemas of all problems.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use common::{Model, Problem};
 use serde_json::{Map, Value, json};
 
-use super::{names, problems, reference};
+use super::{
+    names::{self, reference},
+    problems,
+};
 use crate::{api::body::Accepts, problem::status};
 
 /// Headers of every response.
