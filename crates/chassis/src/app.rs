@@ -11,8 +11,8 @@ use crate::{
     lifecycle::{Lifecycle, Phase},
     mode::Mode,
     problem::ProblemDetails,
-    room::{AnswerRoom, Room, Rooms},
     telemetry::{log::Sink, metrics::Metrics},
+    write_room::{AnswerRoom, WriteBounds, WriteRoom},
 };
 
 /// A service, as its binary describes it.
@@ -45,7 +45,7 @@ struct Inner<M: Model> {
     store: OnceLock<Store<M>>,
     mode: Mode,
     identity: Identity,
-    rooms: Rooms,
+    write_bounds: WriteBounds,
 }
 
 impl<M: Model> Clone for App<M> {
@@ -66,7 +66,7 @@ impl<M: Model> App<M> {
             store: OnceLock::new(),
             mode,
             identity,
-            rooms: Rooms::default(),
+            write_bounds: WriteBounds::default(),
         }))
     }
 
@@ -90,10 +90,10 @@ impl<M: Model> App<M> {
         &self,
         headers: &HeaderMap,
         caller: &mut Caller,
-    ) -> Result<(Author, Room<'_>), ProblemDetails> {
+    ) -> Result<(Author, WriteRoom<'_>), ProblemDetails> {
         let author = self.0.identity.author(headers, caller);
         let author = author.inspect_err(|refusal| self.0.metrics.refused(refusal.kind()))?;
-        Ok((author, self.0.rooms.admit()?))
+        Ok((author, self.0.write_bounds.admit()?))
     }
 
     /// Which callers can write, none where this process does not write.
@@ -112,7 +112,7 @@ impl<M: Model> App<M> {
     /// Waits for room for the answer to an edit of a record of this many bytes. `None` if the
     /// answer needs none.
     pub(crate) async fn room_for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
-        self.0.rooms.for_answer(bytes).await
+        self.0.write_bounds.for_answer(bytes).await
     }
 
     /// Whether this process writes.

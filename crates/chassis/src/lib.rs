@@ -14,11 +14,11 @@ mod memory;
 mod mode;
 mod path;
 mod problem;
-mod room;
 mod router;
 mod run;
 mod server;
 mod telemetry;
+mod write_room;
 
 pub use app::{App, Service};
 pub use config::UserSettings;

@@ -12,7 +12,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use crate::{problem::ProblemDetails, room::Room};
+use crate::{problem::ProblemDetails, write_room::WriteRoom};
 
 /// The largest size of a body in bytes.
 const BYTES_MAX: usize = 64 * 1024;
@@ -54,7 +54,7 @@ pub(crate) async fn json(
     headers: &HeaderMap,
     body: Body,
     accepts: &Accepts,
-    room: &mut Room<'_>,
+    room: &mut WriteRoom<'_>,
 ) -> Result<Value, ProblemDetails> {
     check_media_type(headers, accepts)?;
     check_coding(headers)?;
@@ -78,7 +78,7 @@ pub(crate) async fn json(
 
 /// Reads a body to its end. Each piece keeps the buffer alive that it was read into, which may be
 /// a hundred times as long. So several pieces are copied into one.
-async fn collect(mut body: Body, room: &mut Room<'_>) -> Result<Bytes, ProblemDetails> {
+async fn collect(mut body: Body, room: &mut WriteRoom<'_>) -> Result<Bytes, ProblemDetails> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| malformed("the body ended early or is badly framed"))?;

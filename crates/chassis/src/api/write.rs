@@ -18,7 +18,7 @@ use crate::{
     app::App,
     identity::caller::Caller,
     problem::ProblemDetails,
-    room::Room,
+    write_room::WriteRoom,
 };
 
 /// `POST /api/{collection}`: 201 with the record.
@@ -106,7 +106,7 @@ async fn json<M: Model>(
     head: &Parts,
     body: Body,
     accepts: &Accepts,
-    room: &mut Room<'_>,
+    room: &mut WriteRoom<'_>,
 ) -> Result<Value, ProblemDetails> {
     // Until the collection is loaded, no body is read.
     app.store()?;
@@ -118,7 +118,7 @@ async fn object<M: Model>(
     head: &Parts,
     body: Body,
     accepts: &Accepts,
-    room: &mut Room<'_>,
+    room: &mut WriteRoom<'_>,
 ) -> Result<Object, ProblemDetails> {
     if let Value::Object(members) = json(app, head, body, accepts, room).await? {
         return Ok(members);

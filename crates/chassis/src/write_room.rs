@@ -28,7 +28,7 @@ const LONG_RECORD_BYTES: usize = 64 * 1024;
 const EDITED_BYTES_MAX: u32 = 6 * 1024 * 1024;
 
 /// Bounds the writes whose body is being read or that wait for the disk.
-pub(crate) struct Rooms {
+pub(crate) struct WriteBounds {
     writes: Semaphore,
     bytes: AtomicUsize,
     edited: Arc<Semaphore>,
@@ -40,12 +40,12 @@ pub(crate) struct AnswerRoom {
 }
 
 /// A long record in an answer, with its room.
-struct Held {
+struct LongRecord {
     record: Bytes,
     _room: AnswerRoom,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for LongRecord {
     fn as_ref(&self) -> &[u8] {
         &self.record
     }
@@ -54,7 +54,7 @@ impl AsRef<[u8]> for Held {
 impl AnswerRoom {
     /// The record as bytes that keep the room until they are dropped.
     pub fn hold(self, record: Bytes) -> Bytes {
-        Bytes::from_owner(Held {
+        Bytes::from_owner(LongRecord {
             record,
             _room: self,
         })
@@ -62,14 +62,14 @@ impl AnswerRoom {
 }
 
 /// Room for one write. Dropping it gives the room back.
-pub(crate) struct Room<'a> {
-    rooms: &'a Rooms,
+pub(crate) struct WriteRoom<'a> {
+    bounds: &'a WriteBounds,
     _write: SemaphorePermit<'a>,
     /// Bytes that the write holds beyond [`OWN_BYTES`].
     bytes: usize,
 }
 
-impl Default for Rooms {
+impl Default for WriteBounds {
     fn default() -> Self {
         Self {
             writes: Semaphore::new(WRITES_MAX),
@@ -79,7 +79,7 @@ impl Default for Rooms {
     }
 }
 
-impl Rooms {
+impl WriteBounds {
     /// Waits for room for a record of this many bytes that is about to be edited, first come,
     /// first served. `None` if the record is not long.
     pub async fn for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
@@ -94,34 +94,34 @@ impl Rooms {
     }
 
     /// Room for one more write.
-    pub fn admit(&self) -> Result<Room<'_>, ProblemDetails> {
+    pub fn admit(&self) -> Result<WriteRoom<'_>, ProblemDetails> {
         let write = self.writes.try_acquire().map_err(|_| full())?;
-        Ok(Room {
-            rooms: self,
+        Ok(WriteRoom {
+            bounds: self,
             _write: write,
             bytes: 0,
         })
     }
 }
 
-impl Room<'_> {
+impl WriteRoom<'_> {
     /// Notes how many bytes the write holds now, or refuses them. A write that is alone may hold
     /// more than [`BYTES_MAX`].
     pub fn hold(&mut self, bytes: usize) -> Result<(), ProblemDetails> {
         let bytes = bytes.saturating_sub(OWN_BYTES);
-        let others = self.rooms.bytes.load(Relaxed) - self.bytes;
+        let others = self.bounds.bytes.load(Relaxed) - self.bytes;
         if bytes > self.bytes && others > 0 && others + bytes > BYTES_MAX {
             return Err(full());
         }
-        self.rooms.bytes.store(others + bytes, Relaxed);
+        self.bounds.bytes.store(others + bytes, Relaxed);
         self.bytes = bytes;
         Ok(())
     }
 }
 
-impl Drop for Room<'_> {
+impl Drop for WriteRoom<'_> {
     fn drop(&mut self) {
-        self.rooms.bytes.fetch_sub(self.bytes, Relaxed);
+        self.bounds.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -135,10 +135,10 @@ mod tests {
 
     #[test]
     fn short_writes_find_room_beside_long_ones() {
-        let rooms = Rooms::default();
-        let mut long = rooms.admit().unwrap();
+        let bounds = WriteBounds::default();
+        let mut long = bounds.admit().unwrap();
         long.hold(2 * BYTES_MAX).unwrap();
-        let mut other = rooms.admit().unwrap();
+        let mut other = bounds.admit().unwrap();
         assert!(other.hold(OWN_BYTES + 1).is_err());
         other.hold(OWN_BYTES).unwrap();
         long.hold(BYTES_MAX).unwrap();
@@ -146,31 +146,31 @@ mod tests {
         drop(long);
         other.hold(BYTES_MAX).unwrap();
         drop(other);
-        assert_eq!(rooms.bytes.load(Relaxed), 0);
+        assert_eq!(bounds.bytes.load(Relaxed), 0);
     }
 
     #[test]
     fn only_so_many_writes_find_room() {
-        let rooms = Rooms::default();
-        let held: Vec<_> = (0..WRITES_MAX).map(|_| rooms.admit().unwrap()).collect();
-        assert!(rooms.admit().is_err());
+        let bounds = WriteBounds::default();
+        let held: Vec<_> = (0..WRITES_MAX).map(|_| bounds.admit().unwrap()).collect();
+        assert!(bounds.admit().is_err());
         drop(held);
-        assert!(rooms.admit().is_ok());
+        assert!(bounds.admit().is_ok());
     }
 
     #[tokio::test]
     async fn edits_of_long_records_wait_for_answers_to_be_sent() {
-        let rooms = Rooms::default();
-        let long = rooms.for_answer(2 * BYTES_MAX).await.unwrap();
+        let bounds = WriteBounds::default();
+        let long = bounds.for_answer(2 * BYTES_MAX).await.unwrap();
         let answer = long.hold(Bytes::from_static(b"{}"));
         assert_eq!(answer, "{}");
-        assert!(rooms.for_answer(LONG_RECORD_BYTES).await.is_none());
+        assert!(bounds.for_answer(LONG_RECORD_BYTES).await.is_none());
         tokio::select! {
             biased;
-            _ = rooms.for_answer(LONG_RECORD_BYTES + 1) => panic!("it did not wait"),
+            _ = bounds.for_answer(LONG_RECORD_BYTES + 1) => panic!("it did not wait"),
             () = std::future::ready(()) => {}
         }
-        let half = || rooms.for_answer(BYTES_MAX / 2);
+        let half = || bounds.for_answer(BYTES_MAX / 2);
         let (one, other, ()) = tokio::join!(half(), half(), async { drop(answer) });
         assert!(one.is_some() && other.is_some());
     }
