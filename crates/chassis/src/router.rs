@@ -24,7 +24,7 @@ use crate::{
     problem::ProblemDetails,
     server::connections::Activity,
     telemetry::{
-        exchange::{Connection, Exchange, ObservedBody},
+        exchange::{ConnectionContext, Exchange, ObservedBody},
         metrics::RouteMetrics,
     },
 };
@@ -164,7 +164,7 @@ impl<M: Model> Router<M> {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let router = Arc::clone(self);
-        let connection = Arc::new(Connection::new(
+        let connection = Arc::new(ConnectionContext::new(
             self.app.sink().clone(),
             Arc::clone(self.app.metrics()),
             self.app.lifecycle().clone(),

@@ -46,7 +46,7 @@ const LOGGED_BYTES_MAX: usize = 512;
 const COPIED_BYTES_MIN: usize = 4 * 1024;
 
 /// What the exchanges of a connection share.
-pub(crate) struct Connection {
+pub(crate) struct ConnectionContext {
     sink: Sink,
     metrics: Arc<Metrics>,
     lifecycle: Lifecycle,
@@ -58,7 +58,7 @@ pub(crate) struct Connection {
 /// A request and its answer. It is counted and logged when it is dropped: when the answer's body
 /// has been handed to the connection, or the client is gone. Boxed, because it is moved often.
 pub(crate) struct Exchange {
-    connection: Arc<Connection>,
+    connection: Arc<ConnectionContext>,
     began: Instant,
     method: Method,
     uri: Uri,
@@ -73,7 +73,7 @@ pub(crate) struct Exchange {
     pub caller: Caller,
 }
 
-impl Connection {
+impl ConnectionContext {
     /// A connection from `peer`.
     pub fn new(
         sink: Sink,
@@ -95,7 +95,7 @@ impl Connection {
 impl Exchange {
     /// Begins an exchange with a request to this route.
     pub fn begin<B>(
-        connection: &Arc<Connection>,
+        connection: &Arc<ConnectionContext>,
         route: &Arc<RouteMetrics>,
         request: &Request<B>,
     ) -> Box<Self> {
