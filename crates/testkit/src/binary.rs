@@ -70,10 +70,8 @@ impl Binary {
     pub fn users(self, keys: &[&SigningKey]) -> Self {
         let path = self.dir().join("jwks.json");
         fs::write(&path, issuer::key_set(keys)).expect("the test's directory can be written");
-        self.env("TOKEN_ISSUER", issuer::ISSUER)
-            .env("TOKEN_AUDIENCE", issuer::AUDIENCE)
-            .env("USER_CLAIM", issuer::USER_CLAIM)
-            .env("JWKS_FILE", path)
+        let settings = issuer::settings(&path).into_iter();
+        settings.fold(self, |binary, (name, value)| binary.env(name, value))
     }
 
     /// Adds an argument.

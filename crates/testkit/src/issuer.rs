@@ -1,6 +1,10 @@
 //! An issuer of user tokens, as an identity provider would be.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    ffi::OsStr,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto, jwk::Jwk};
@@ -124,6 +128,17 @@ pub fn encode(part: &Value) -> String {
 pub fn key_set(keys: &[&SigningKey]) -> String {
     let keys: Vec<_> = keys.iter().map(|key| key.public()).collect();
     json!({ "keys": keys }).to_string()
+}
+
+/// The settings with which a service takes the tests' tokens, whose keys are in this file.
+#[must_use]
+pub fn settings(key_set: &Path) -> [(&'static str, &OsStr); 4] {
+    [
+        ("TOKEN_ISSUER", ISSUER.as_ref()),
+        ("TOKEN_AUDIENCE", AUDIENCE.as_ref()),
+        ("USER_CLAIM", USER_CLAIM.as_ref()),
+        ("JWKS_FILE", key_set.as_ref()),
+    ]
 }
 
 /// The claims of a token that is good for the user with this id, for ten minutes.

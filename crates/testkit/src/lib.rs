@@ -29,11 +29,11 @@ mod connection;
 pub mod issuer;
 mod message;
 mod output;
-pub mod owned;
 mod process;
 mod start;
 mod task;
 mod tracer;
+pub mod writes;
 
 use std::{
     thread,

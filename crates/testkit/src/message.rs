@@ -104,4 +104,22 @@ impl Response {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
+
+    /// The kind of the problem, and the pointers of its errors.
+    ///
+    /// # Panics
+    /// When it is no problem, or the problem is not that of this response.
+    #[must_use]
+    pub fn problem(&self) -> (String, Vec<String>) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status);
+        assert_eq!(problem["requestId"], self.header("x-request-id"));
+        let kind = problem["type"].as_str().unwrap_or_default();
+        let kind = kind.strip_prefix("urn:forum:problem:");
+        let kind = kind.unwrap_or_else(|| panic!("no kind in {problem}"));
+        let errors = problem["errors"].as_array().into_iter().flatten();
+        let pointers = errors.map(|error| error["pointer"].as_str().unwrap_or_default().to_owned());
+        (kind.to_owned(), pointers.collect())
+    }
 }

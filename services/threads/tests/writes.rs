@@ -1,39 +1,65 @@
-//! Writes of this service's own model. Behaviour that all three services share is tested in
-//! `users`.
+//! Writes, by each caller: those that all services answer alike, who may write which thread, and
+//! those of this service's own model.
 
 use serde_json::json;
-use testkit::{Binary, Request, Response, Task};
+use testkit::writes::{Caller, Collection, Writer, owners};
 
-const TOKEN: &str = "a-token-for-the-tests-of-writes";
+testkit::write_suite!(crate::threads);
 
-fn post(task: &Task, body: &str) -> Response {
-    let request = Request::new("POST", "/api/threads")
-        .header("Authorization", format!("Bearer {TOKEN}"))
-        .body("application/json", body);
-    task.ask(&request)
+fn threads() -> Collection {
+    Collection {
+        binary: env!("CARGO_BIN_EXE_threads"),
+        name: "threads",
+        owner: Some("createdBy"),
+        members: |word| json!({"title": word}),
+        text: "title",
+        wrong: r#"{"title":"\u00ad"}"#,
+        wrong_pointers: &["/title"],
+    }
+}
+
+#[test]
+fn each_caller_writes_what_they_may() {
+    owners::each_caller_writes_what_they_may(threads());
+}
+
+#[test]
+fn an_owner_who_is_not_named_is_who_creates() {
+    owners::an_owner_who_is_not_named_is_who_creates(threads());
+}
+
+#[test]
+fn an_owner_stays_and_only_moderators_and_the_service_change_it() {
+    owners::an_owner_stays_and_only_moderators_and_the_service_change_it(threads());
 }
 
 #[test]
 fn an_owner_is_a_number_and_a_title_shows_something() {
-    let binary = Binary::new(env!("CARGO_BIN_EXE_threads")).env("WRITE_TOKEN", TOKEN);
-    let task = binary.start();
-    for (body, kind) in [
-        (
-            r#"{"title":"T","createdBy":{"$serde_json::private::Number":"3"}}"#,
-            "malformed-json",
-        ),
-        (r#"{"title":"T","createdBy":[3]}"#, "invalid-record"),
-        (r#"{"title":"\u00ad","createdBy":3}"#, "invalid-record"),
+    for (caller, owner) in [
+        (Caller::Service, "invalid-record"),
+        (Caller::Moderator, "invalid-record"),
+        // Users name themselves or nobody.
+        (Caller::User, "forbidden"),
     ] {
-        let refused = post(&task, body).json();
-        assert_eq!(
-            refused["type"],
-            format!("urn:forum:problem:{kind}"),
-            "{body}"
-        );
+        let writer = Writer::new(threads(), caller);
+        let binary = writer.binary();
+        let task = binary.start();
+        for (body, kind) in [
+            (
+                r#"{"title":"T","createdBy":{"$serde_json::private::Number":"3"}}"#,
+                "malformed-json",
+            ),
+            (r#"{"title":"T","createdBy":[1]}"#, owner),
+            (r#"{"title":"\u00ad","createdBy":1}"#, "invalid-record"),
+        ] {
+            let refused = writer.create(&task, body).problem().0;
+            assert_eq!(refused, kind, "{caller:?}: {body}");
+        }
+        let thread = writer
+            .create(&task, r#"{"title":" T","createdBy":1}"#)
+            .json();
+        assert_eq!((&thread["id"], &thread["title"]), (&json!(1), &json!(" T")));
+        assert!(task.stop().status.success());
+        assert_eq!(binary.start().get("/api/threads").json(), json!([thread]));
     }
-    let thread = post(&task, r#"{"title":" T","createdBy":3}"#).json();
-    assert_eq!((&thread["id"], &thread["title"]), (&json!(1), &json!(" T")));
-    assert!(task.stop().status.success());
-    assert_eq!(binary.start().get("/api/threads").json(), json!([thread]));
 }

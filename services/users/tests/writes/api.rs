@@ -1,61 +1,12 @@
 //! Statuses and headers of writes.
 
 use serde_json::json;
-use testkit::Request;
+use testkit::{
+    Request,
+    writes::{Caller, Writer},
+};
 
-use crate::{TOKEN, authorized, create, problem, user, writable, write};
-
-#[test]
-fn a_record_is_created_replaced_patched_and_deleted() {
-    let task = writable().start();
-    let created = create(&task, "finn");
-    assert_eq!(
-        (created.status, created.header("location")),
-        (201, "/api/users/1")
-    );
-    let record = created.json();
-    assert_eq!(record["createdAt"], record["updatedAt"]);
-    let read = task.get("/api/users/1");
-    assert_eq!(read.header("etag"), created.header("etag"));
-    assert_eq!(read.json(), record);
-
-    let replaced = task.ask(&write(
-        "PUT",
-        "/api/users/1",
-        &json!({"username": "jake", "name": "J", "bio": "b"}),
-    ));
-    assert_eq!(replaced.status, 200);
-    assert_eq!(replaced.json()["createdAt"], record["createdAt"]);
-    assert_ne!(replaced.header("etag"), created.header("etag"));
-
-    let patched = task.ask(&write("PATCH", "/api/users/1", &json!({"bio": "c"})));
-    assert_eq!(
-        (patched.status, patched.json()["bio"].as_str()),
-        (200, Some("c"))
-    );
-    assert_eq!(patched.json()["username"], "jake");
-    let merge_patch =
-        authorized("PATCH", "/api/users/1").body("application/merge-patch+json", "{}");
-    assert_eq!(task.ask(&merge_patch).json(), patched.json());
-    // A client may send back unchanged what it read.
-    assert_eq!(
-        task.ask(&write("PUT", "/api/users/1", &patched.json()))
-            .json(),
-        patched.json()
-    );
-
-    let deleted = task.ask(&authorized("DELETE", "/api/users/1"));
-    assert_eq!((deleted.status, deleted.body.len()), (204, 0));
-    for gone in [
-        Request::get("/api/users/1"),
-        authorized("DELETE", "/api/users/1"),
-        write("PATCH", "/api/users/1", &json!({})),
-        write("PUT", "/api/users/1", &user("x")),
-    ] {
-        assert_eq!(problem(&task.ask(&gone)).0, "not-found");
-    }
-    assert_eq!(create(&task, "finn").header("location"), "/api/users/2");
-}
+use crate::{TOKEN, authorized, create, problem, user, users, writable, write};
 
 #[test]
 fn only_the_token_writes() {
@@ -115,6 +66,36 @@ fn usernames_are_unique_at_every_moment() {
     // A refused create used up no id, and the filter finds only stored records.
     assert_eq!(task.get("/api/users?username=finn").json()[0]["id"], 3);
     assert_eq!(task.get("/api/users?username=jake").json(), json!([]));
+}
+
+#[test]
+fn no_caller_takes_the_name_of_another_user() {
+    for caller in [Caller::Service, Caller::Moderator, Caller::User] {
+        let writer = Writer::new(users(), caller);
+        let users = [(1, "finn"), (2, "jake")].map(|(id, username)| {
+            let mut user = user(username);
+            user["id"] = id.into();
+            user
+        });
+        let task = writer
+            .binary()
+            .db(json!({"users": users}).to_string())
+            .start();
+        let taken = user("jake");
+        for method in ["PUT", "PATCH"] {
+            let refused = task.ask(&writer.write(method, "/api/users/1", &taken));
+            assert_eq!(refused.problem().0, "conflict", "{caller:?}: {method}");
+            let own = task.ask(&writer.write(method, "/api/users/1", &user("finn")));
+            assert_eq!(own.status, 200, "{caller:?}: {method}");
+        }
+        let created = writer.create(&task, &taken.to_string()).problem().0;
+        let expected = if caller == Caller::User {
+            "forbidden"
+        } else {
+            "conflict"
+        };
+        assert_eq!(created, expected, "{caller:?}");
+    }
 }
 
 #[test]

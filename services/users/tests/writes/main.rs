@@ -4,8 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod api;
-mod bodies;
-mod conditions;
 mod durability;
 mod keys;
 mod memory;
@@ -14,7 +12,21 @@ mod slow_readers;
 mod soundness;
 
 use serde_json::{Value, json};
-use testkit::{Binary, Request, Response, Task};
+use testkit::{Binary, Request, Response, Task, writes::Collection};
+
+testkit::write_suite!(crate::users);
+
+fn users() -> Collection {
+    Collection {
+        binary: env!("CARGO_BIN_EXE_users"),
+        name: "users",
+        owner: None,
+        members: |word| json!({"username": word, "name": "N", "bio": ""}),
+        text: "bio",
+        wrong: r#"{"username":"X","name":1e999,"bio":null}"#,
+        wrong_pointers: &["/username", "/name", "/bio"],
+    }
+}
 
 const TOKEN: &str = "s3cret-0123456789";
 
@@ -45,17 +57,7 @@ fn create(task: &Task, username: &str) -> Response {
 
 /// The kind of a problem, and the pointers of its errors.
 fn problem(response: &Response) -> (String, Vec<String>) {
-    assert_eq!(response.header("content-type"), "application/problem+json");
-    let problem = response.json();
-    assert_eq!(problem["status"], response.status);
-    assert_eq!(problem["requestId"], response.header("x-request-id"));
-    let kind = problem["type"].as_str().unwrap();
-    let kind = kind.strip_prefix("urn:forum:problem:").unwrap();
-    let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-    let pointers = errors
-        .iter()
-        .map(|error| error["pointer"].as_str().unwrap().to_owned());
-    (kind.to_owned(), pointers.collect())
+    response.problem()
 }
 
 /// The names of all users.

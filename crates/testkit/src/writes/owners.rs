@@ -1,0 +1,140 @@
+//! Who writes which record of a collection whose records have an owner.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Task,
+    writes::{Caller, Collection, MODERATOR, USER, Writer},
+};
+
+/// Another user, who owns the record with id 2.
+const OTHER: u64 = 4;
+
+/// Users create, change and delete what they own, and moderators and the service do that with
+/// everything.
+///
+/// # Panics
+/// When an answer is another.
+pub fn each_caller_writes_what_they_may(collection: Collection) {
+    for (caller, expected) in [
+        (Caller::User, [201, 200, 200, 403, 403, 404, 204, 403]),
+        (Caller::Moderator, [201, 200, 200, 200, 200, 404, 204, 204]),
+        (Caller::Service, [201, 200, 200, 200, 200, 404, 204, 204]),
+    ] {
+        let owned = Owned::new(collection, caller);
+        let (new, whole) = (owned.body(Some(json!(USER))), owned.body(None));
+        let part = owned.writer.change("part");
+        let met = [
+            ("POST", "", &new),
+            ("PUT", "/1", &whole),
+            ("PATCH", "/1", &part),
+            ("PUT", "/2", &whole),
+            ("PATCH", "/2", &part),
+            ("PATCH", "/9", &part),
+            ("DELETE", "/1", &part),
+            ("DELETE", "/2", &part),
+        ]
+        .map(|(method, path, body)| owned.write(method, path, body).0);
+        assert_eq!(met, expected, "{caller:?}");
+    }
+}
+
+/// Who creates a record without naming its owner is the owner.
+///
+/// # Panics
+/// When an answer is another.
+pub fn an_owner_who_is_not_named_is_who_creates(collection: Collection) {
+    let [user, moderator, service] = [Caller::User, Caller::Moderator, Caller::Service]
+        .map(|caller| Owned::new(collection, caller));
+    assert_eq!(user.own("POST", "", None), (201, json!(USER)));
+    assert_eq!(user.own("POST", "", Some(json!(USER))), (201, json!(USER)));
+    assert_eq!(user.own("POST", "", Some(json!(OTHER))).0, 403);
+    assert_eq!(user.own("POST", "", Some(json!(null))).0, 403);
+    assert_eq!(moderator.own("POST", "", None), (201, json!(MODERATOR)));
+    for all in [&moderator, &service] {
+        assert_eq!(all.own("POST", "", Some(json!(OTHER))), (201, json!(OTHER)));
+    }
+    // The service is no user.
+    assert_eq!(service.own("POST", "", None).0, 422);
+}
+
+/// An owner stays where none is named, and users do not change it.
+///
+/// # Panics
+/// When an answer is another.
+pub fn an_owner_stays_and_only_moderators_and_the_service_change_it(collection: Collection) {
+    for caller in [Caller::User, Caller::Moderator, Caller::Service] {
+        for method in ["PUT", "PATCH"] {
+            let owned = Owned::new(collection, caller);
+            let edit = |owner| owned.own(method, "/1", owner);
+            assert_eq!(edit(None), (200, json!(USER)));
+            assert_eq!(edit(Some(json!(USER))), (200, json!(USER)));
+            if caller == Caller::User {
+                assert_eq!(edit(Some(json!(null))).0, 403);
+                assert_eq!(edit(Some(json!(OTHER))).0, 403);
+                let stored = owned.task.get(&owned.writer.path(1)).json();
+                assert_eq!(stored[owned.owner], USER);
+            } else {
+                assert_eq!(edit(Some(json!(null))).0, 422);
+                assert_eq!(edit(Some(json!(OTHER))), (200, json!(OTHER)));
+            }
+        }
+    }
+}
+
+/// A service with a record of the user, and one of another, and who writes them.
+#[derive(Debug)]
+struct Owned {
+    writer: Writer,
+    owner: &'static str,
+    task: Task,
+}
+
+impl Owned {
+    fn new(collection: Collection, caller: Caller) -> Self {
+        let owner = collection.owner.expect("the records have an owner");
+        let writer = Writer::new(collection, caller);
+        let records = [(1, USER), (2, OTHER)].map(|(id, user)| {
+            let mut record = writer.record("kept");
+            record["id"] = id.into();
+            record[owner] = user.into();
+            record
+        });
+        let binary = writer.binary();
+        let task = binary
+            .db(json!({collection.name: records}).to_string())
+            .start();
+        Self {
+            writer,
+            owner,
+            task,
+        }
+    }
+
+    /// A record as a client writes it, with this owner if any.
+    fn body(&self, owner: Option<Value>) -> Value {
+        let mut body = (self.writer.collection.members)("new");
+        if let Some(owner) = owner {
+            body[self.owner] = owner;
+        }
+        body
+    }
+
+    /// Writes a record with this owner, if any: the status, and the owner in the answer.
+    fn own(&self, method: &str, path: &str, owner: Option<Value>) -> (u16, Value) {
+        let (status, body) = self.write(method, path, &self.body(owner));
+        (status, body[self.owner].clone())
+    }
+
+    /// The status and the body of the answer.
+    fn write(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let target = format!("{}{path}", self.writer.list());
+        let response = self.task.ask(&self.writer.write(method, &target, body));
+        let body = if response.status == 204 {
+            Value::Null
+        } else {
+            response.json()
+        };
+        (response.status, body)
+    }
+}
