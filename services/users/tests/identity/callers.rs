@@ -91,6 +91,8 @@ fn credentials_are_told_apart() {
         (vec![], none),
         (vec!["Basic YTpi".to_owned()], none),
         (vec!["garbage".to_owned()], none),
+        // As long as the right scheme, with a good token.
+        (vec![format!("Digest {good}")], none),
         (vec![bearer("garbage")], wrong),
         (vec![bearer("")], wrong),
         (vec![bearer(&expired)], wrong),

@@ -343,6 +343,10 @@ fn scopes_are_compared_whole_in_a_text_or_a_list() {
         ),
         (json!({"scope": "Forum:Write"}), Ok((false, false))),
         (
+            json!({"scope": "forum:moderated xforum:moderate forum:write"}),
+            Ok((true, false)),
+        ),
+        (
             json!({"scp": ["forum:write", "forum:moderate"]}),
             Ok((true, true)),
         ),
