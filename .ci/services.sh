@@ -5,7 +5,7 @@
 services=(services/*/)
 services=("${services[@]%/}")
 services=("${services[@]#services/}")
-# The token of writable services.
+# The service's own key of writable services.
 token=a-token-for-the-tester
 work=$(mktemp -d)
 stop() {
@@ -16,14 +16,20 @@ stop() {
 }
 trap stop EXIT
 
-# start NAME MODE: runs a service with a copy of its db.json. Puts its address into $addr.
+# start NAME MODE: runs a service with a copy of its db.json. Puts its address into $addr. A writable service
+# also takes user tokens: the files $work/NAME-writable/user and moderator hold one each.
 start() {
-    local dir=$work/$1-$2
+    local dir=$work/$1-$2 settings
     mkdir "$dir"
     cp "services/$1/db.json" "$dir"
     touch "$dir/log"
     local env=(HOST=127.0.0.1 PORT=0 DB_PATH="$dir/db.json")
-    [[ $2 == read-only ]] || env+=(WRITE_TOKEN="$token")
+    if [[ $2 == writable ]]; then
+        target/debug/examples/tokens "$dir"
+        mapfile -t settings <"$dir/settings"
+        # A tester writes as often as it likes.
+        env+=(WRITE_TOKEN="$token" USER_WRITES_PER_MINUTE=1000000 "${settings[@]}")
+    fi
     env -i "${env[@]}" "target/debug/$1" >"$dir/log" &
     # A service listens before it is ready. Until then it answers 503.
     for _ in {1..600}; do
@@ -41,3 +47,4 @@ start() {
 }
 
 cargo build --quiet --locked "${services[@]/#/--package=}"
+cargo build --quiet --locked --package=testkit --example=tokens
