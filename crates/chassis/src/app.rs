@@ -7,6 +7,7 @@ use common::Model;
 use store::{Author, Store};
 
 use crate::{
+    cors::Origins,
     identity::caller::{Caller, Identity, Writers},
     lifecycle::{Lifecycle, Phase},
     mode::Mode,
@@ -45,6 +46,7 @@ struct Inner<M: Model> {
     store: OnceLock<Store<M>>,
     mode: Mode,
     identity: Identity,
+    origins: Option<Origins>,
     write_bounds: WriteBounds,
 }
 
@@ -55,9 +57,15 @@ impl<M: Model> Clone for App<M> {
 }
 
 impl<M: Model> App<M> {
-    /// A service whose collection is not loaded yet.
+    /// A service whose collection is not loaded yet. Pages of these origins may use it in a browser.
     #[must_use]
-    pub fn new(service: Service, sink: Sink, mode: Mode, identity: Identity) -> Self {
+    pub fn new(
+        service: Service,
+        sink: Sink,
+        mode: Mode,
+        identity: Identity,
+        origins: Option<Origins>,
+    ) -> Self {
         Self(Arc::new(Inner {
             service,
             lifecycle: Lifecycle::default(),
@@ -66,6 +74,7 @@ impl<M: Model> App<M> {
             store: OnceLock::new(),
             mode,
             identity,
+            origins,
             write_bounds: WriteBounds::default(),
         }))
     }
@@ -113,6 +122,12 @@ impl<M: Model> App<M> {
     /// answer needs none.
     pub(crate) async fn room_for_answer(&self, bytes: usize) -> Option<AnswerRoom> {
         self.0.write_bounds.for_answer(bytes).await
+    }
+
+    /// The origins whose pages may use the service in a browser. `None` if the answers say nothing
+    /// about pages.
+    pub(crate) fn origins(&self) -> Option<&Origins> {
+        self.0.origins.as_ref()
     }
 
     /// Whether this process writes.

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 mod users;
 
 pub use self::users::UserSettings;
-use crate::memory;
+use crate::{cors::Origins, memory};
 
 /// The memory divided by this is the default for the largest size of the records. A start takes
 /// up to four and a half times the bytes of the records: for the text that it reads (`db.json`,
@@ -89,6 +89,11 @@ pub(crate) struct Config {
     /// [default: a sixth of the memory that the service may use]
     #[arg(long, env, value_name = "BYTES", value_parser = expecting::<NonZeroU64>("a number of bytes from 1 on"))]
     pub max_collection_bytes: Option<NonZeroU64>,
+
+    /// Origins whose pages may use the service in a browser (CORS), such as `https://forum.example`,
+    /// with commas between, or * for all [default: none]
+    #[arg(long, env, value_name = "ORIGINS")]
+    pub cors_origins: Option<Origins>,
 
     /// Treat the end of standard input as SIGTERM. A parent process that holds the other end of
     /// the pipe thereby ends the service when it ends, even if it is killed

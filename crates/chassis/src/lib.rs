@@ -6,6 +6,7 @@ mod api;
 mod app;
 mod commands;
 mod config;
+mod cors;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod identity;
@@ -22,6 +23,7 @@ mod write_room;
 
 pub use app::{App, Service};
 pub use config::UserSettings;
+pub use cors::Origins;
 pub use identity::{caller::Identity, token::Token};
 pub use lifecycle::{Lifecycle, Phase};
 pub use mode::{Mode, ReadOnly};

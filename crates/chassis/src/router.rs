@@ -173,7 +173,12 @@ impl<M: Model> Router<M> {
         ));
         service_fn(move |request: Request<B>| {
             let route = router.route(request.uri().path());
-            let mut exchange = Exchange::begin(&connection, &route.metrics, &request);
+            let mut exchange = Exchange::begin(
+                &connection,
+                &route.metrics,
+                route.endpoint.origins(&route.app),
+                &request,
+            );
             async move {
                 let answer = route
                     .endpoint

@@ -91,7 +91,13 @@ async fn live<M: Model>(
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address}; choose another port with --port or PORT")
     })?;
-    let app = App::<M>::new(service, sink.clone(), mode, identity);
+    let app = App::<M>::new(
+        service,
+        sink.clone(),
+        mode,
+        identity,
+        config.cors_origins.clone(),
+    );
     let router = Arc::new(complete(Routes::new(app.clone())).into_router());
     let service_for = |peer, activity| router.for_connection(peer, activity);
     tracing::info!(addr = %listener.local_addr()?, "listening");

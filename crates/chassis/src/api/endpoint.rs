@@ -15,6 +15,7 @@ use crate::{
         write,
     },
     app::App,
+    cors::{self, Origins},
     identity::caller::Caller,
     problem::ProblemDetails,
 };
@@ -101,6 +102,7 @@ impl Endpoint {
     ) -> Answer {
         let takes = self.takes(app);
         match (self, &head.method) {
+            (_, &Method::OPTIONS) if self.is_preflight(app, head) => Ok(self.preflight(&takes)),
             (Self::Missing, _) => Err(ProblemDetails::no_route(head.uri.path())),
             (_, &Method::OPTIONS) => Ok(takes.options()),
             _ if !app.mode().writable() => Err(ProblemDetails::not_allowed(takes.methods)),
@@ -112,6 +114,29 @@ impl Endpoint {
         }
     }
 
+    /// The origins whose pages may read the answers. `None` if the answers say nothing about pages,
+    /// as those to monitoring do.
+    pub fn origins<'a, M: Model>(&self, app: &'a App<M>) -> Option<&'a Origins> {
+        let pages = !matches!(self, Self::Live | Self::Ready | Self::Metrics);
+        app.origins().filter(|_| pages)
+    }
+
+    fn is_preflight<M: Model>(&self, app: &App<M>, head: &Parts) -> bool {
+        self.origins(app)
+            .is_some_and(|origins| origins.take_preflight(&head.headers))
+    }
+
+    /// The answer to a preflight. It is no refusal where there is no route: then the browser goes on
+    /// to send the request itself, and the page gets to see the 404.
+    fn preflight(&self, takes: &Takes) -> Response<Body> {
+        let mut response = match self {
+            Self::Missing => no_content(),
+            _ => takes.options(),
+        };
+        cors::allow(takes.methods, response.headers_mut());
+        response
+    }
+
     fn takes<M: Model>(&self, app: &App<M>) -> Takes {
         let (methods, body) = match self {
             Self::Collection if app.mode().writable() => {
@@ -120,6 +145,7 @@ impl Endpoint {
             Self::Record if app.mode().writable() => {
                 ("GET, HEAD, PUT, PATCH, DELETE, OPTIONS", Some(&body::PATCH))
             }
+            Self::Missing => ("GET, HEAD, POST, PUT, PATCH, DELETE", None),
             _ => ("GET, HEAD, OPTIONS", None),
         };
         Takes { methods, body }
@@ -129,8 +155,7 @@ impl Endpoint {
 impl Takes {
     /// The answer to `OPTIONS`.
     fn options(&self) -> Response<Body> {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
+        let mut response = no_content();
         let headers = response.headers_mut();
         headers.insert(header::ALLOW, HeaderValue::from_static(self.methods));
         if let Some(body) = self.body {
@@ -138,6 +163,12 @@ impl Takes {
         }
         response
     }
+}
+
+fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 /// The answer to `HEAD`, made from the answer to `GET`.

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use crate::{
+    cors::{Origins, Reader},
     identity::caller::Caller,
     lifecycle::{Lifecycle, Phase},
     problem::ProblemDetails,
@@ -67,6 +68,8 @@ pub(crate) struct Exchange {
     forwarded_for: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
     amzn_trace_id: Option<HeaderValue>,
+    /// Which page may read the answer. `None` if it says nothing about pages.
+    reader: Option<Reader>,
     status: Option<StatusCode>,
     body_bytes: u64,
     /// Who sent the request.
@@ -93,10 +96,12 @@ impl ConnectionContext {
 }
 
 impl Exchange {
-    /// Begins an exchange with a request to this route.
+    /// Begins an exchange with a request to this route. The answer says which page may read it if
+    /// there are origins.
     pub fn begin<B>(
         connection: &Arc<ConnectionContext>,
         route: &Arc<RouteMetrics>,
+        origins: Option<&Origins>,
         request: &Request<B>,
     ) -> Box<Self> {
         connection.activity.request_began();
@@ -126,6 +131,7 @@ impl Exchange {
             forwarded_for: forwarded_for.cloned(),
             traceparent: traceparent.cloned(),
             amzn_trace_id: amzn_trace_id.cloned(),
+            reader: origins.map(|origins| origins.reader(request.headers())),
             status: None,
             body_bytes: 0,
             caller: Caller::Anonymous,
@@ -146,6 +152,9 @@ impl Exchange {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
+        if let Some(reader) = self.reader.take() {
+            reader.tell(headers);
+        }
         if self.connection.lifecycle.phase() >= Phase::Draining {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

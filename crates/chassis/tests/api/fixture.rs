@@ -209,7 +209,7 @@ impl Api {
         };
         let identity = Identity::new(keys, &users).unwrap();
         let sink = Sink::new(M::COLLECTION, false, io::sink());
-        let app = App::<M>::new(service, sink, mode, identity);
+        let app = App::<M>::new(service, sink, mode, identity, None);
         let service = routes(Routes::new(app.clone())).into_router().in_process();
         let answer: Answer = Box::new(move |request| {
             let answering = service.call(request);

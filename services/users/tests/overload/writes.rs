@@ -80,6 +80,30 @@ fn more_writes_than_may_wait_are_refused_and_room_returns_at_once() {
 }
 
 #[test]
+fn a_preflight_takes_no_place_among_the_writes() {
+    let origin = "https://forum.example";
+    let task = service(2000)
+        .env("WRITE_TOKEN", TOKEN)
+        .env("CORS_ORIGINS", origin)
+        .start();
+    let held = half_written(&task);
+    let create = Request::new("POST", "/api/users").header("Origin", origin);
+    let create = create.header("Authorization", format!("Bearer {TOKEN}"));
+    let preflight = Request::new("OPTIONS", "/api/users")
+        .header("Origin", origin)
+        .header("Access-Control-Request-Method", "POST");
+    for _ in 0..20 {
+        let refused = task.ask(&create);
+        assert_eq!(refused.status, 503);
+        assert_eq!(refused.header("access-control-allow-origin"), origin);
+        let allowed = task.ask(&preflight);
+        assert_eq!(allowed.status, 204);
+        assert!(allowed.headers.contains_key("access-control-allow-methods"));
+    }
+    drop(held);
+}
+
+#[test]
 fn half_a_body_gives_its_room_back_when_its_time_is_over() {
     let task = service(2000).env("WRITE_TOKEN", TOKEN).start();
     let began = Instant::now();

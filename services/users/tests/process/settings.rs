@@ -24,6 +24,8 @@ fn help_explains_every_setting() {
         "[default: 0s]",
         "--max-connections <NUMBER>",
         "MAX_CONNECTIONS=",
+        "--cors-origins <ORIGINS>",
+        "CORS_ORIGINS=",
         "--exit-with-stdin",
         "RUST_LOG",
         "verify",
@@ -77,6 +79,8 @@ fn bad_values_are_refused_by_name() {
     let delay = "expected a duration such as 500ms or 5s";
     let connections = "expected a number from 1 on";
     let bytes = "expected a number of bytes from 1 on";
+    let origin = "is not as browsers send it: write https://forum.example";
+    let cors = ("CORS_ORIGINS", "--cors-origins");
     for (variable, flag, value, expected) in [
         ("PORT", "--port", "abc", port),
         ("PORT", "--port", "65536", port),
@@ -92,6 +96,11 @@ fn bad_values_are_refused_by_name() {
         ("MAX_CONNECTIONS", "--max-connections", "-1", connections),
         ("MAX_CONNECTIONS", "--max-connections", "many", connections),
         ("MAX_COLLECTION_BYTES", "--max-collection-bytes", "0", bytes),
+        (cors.0, cors.1, "https://forum.example/", origin),
+        (cors.0, cors.1, "HTTPS://forum.example", origin),
+        (cors.0, cors.1, "http://a.b,null", "name another"),
+        (cors.0, cors.1, "http://a.b, http://c.d", "only a comma"),
+        (cors.0, cors.1, "", "leave the setting out"),
         (
             "MAX_COLLECTION_BYTES",
             "--max-collection-bytes",
