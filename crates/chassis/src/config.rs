@@ -4,14 +4,15 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
-    str::FromStr,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
 
+mod parse;
 mod users;
 
+use self::parse::{duration, expecting};
 pub use self::users::UserSettings;
 use crate::{cors::Origins, memory};
 
@@ -142,15 +143,4 @@ impl Limits {
             drain_deadline: Duration::from_secs(20),
         }
     }
-}
-
-/// A parser of a setting, whose error says what is expected.
-fn expecting<T: FromStr>(what: &'static str) -> impl Fn(&str) -> Result<T, String> + Clone {
-    move |text| text.parse().map_err(|_| format!("expected {what}"))
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let expected = "expected a duration such as 500ms or 5s";
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| expected)?;
-    parsed.try_into().map_err(|_| expected.to_owned())
 }

@@ -20,7 +20,8 @@ pub(crate) fn parse<M: Model>(uri: &Uri) -> Result<Query, ProblemDetails> {
     let mut seen = Vec::new();
     for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
         if name == "id" {
-            ids::read(&name, &value, query.ids.get_or_insert_default())?;
+            let read = ids::read(&value, query.ids.get_or_insert_default());
+            read.map_err(|expected| invalid(&name, &expected))?;
             continue;
         }
         if seen.contains(&name) {

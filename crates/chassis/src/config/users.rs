@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::Args;
 
-use crate::config::expecting;
+use super::parse::expecting;
 
 /// The settings for user tokens. Without any, no user writes.
 #[derive(Debug, Clone, Default, Args)]

@@ -2,26 +2,23 @@
 
 use common::Id;
 
-use crate::{api::query::invalid, problem::ProblemDetails};
-
 /// The largest number of ids in a request. Those that it repeats count each time, so that
 /// whether a request is taken does not depend on the records that a client has ids of.
 pub(crate) const IDS_MAX: usize = 100;
 
-/// Reads the value of the parameter `name`, which is one or more ids with commas between them,
-/// and adds the ids to those of the values before it.
+/// Reads a value of such a parameter, which is one or more ids with commas between them, and
+/// adds the ids to those of the values before it.
 ///
 /// # Errors
-/// When a part is not an id, and when there are more than [`IDS_MAX`] ids.
-pub(crate) fn read(name: &str, value: &str, ids: &mut Vec<u64>) -> Result<(), ProblemDetails> {
+/// What is expected, when a part is not an id, and when there are more than [`IDS_MAX`] ids.
+pub(crate) fn read(value: &str, ids: &mut Vec<u64>) -> Result<(), String> {
     for part in value.split(',') {
         let id = part.parse::<Id<()>>();
-        let id =
-            id.map_err(|_| invalid(name, "expected ids with commas between them, as in 3,7,12"))?;
+        let id = id.map_err(|_| "expected ids with commas between them, as in 3,7,12")?;
         if ids.len() == IDS_MAX {
-            let expected =
-                format!("expected at most {IDS_MAX} ids, repeated ones counted each time");
-            return Err(invalid(name, &expected));
+            return Err(format!(
+                "expected at most {IDS_MAX} ids, repeated ones counted each time"
+            ));
         }
         ids.push(id.get());
     }
