@@ -1,6 +1,6 @@
 //! Lets scripts start a service that takes user tokens, and gives them such tokens. Writes into a
 //! directory: the issuer's keys (`jwks.json`), the service's settings as lines `NAME=VALUE`
-//! (`settings`), and tokens of user 3 (`user`) and of a moderator (`moderator`), good for ten minutes.
+//! (`settings`), and tokens of user 1 (`user`) and of a moderator (`moderator`), good for ten minutes.
 //! usage: tokens DIRECTORY
 
 use std::{env, error::Error, fs, path::PathBuf};
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(&keys, key_set(&[&key]))?;
     let settings = settings(&keys).map(|(name, value)| format!("{name}={}\n", value.display()));
     fs::write(dir.join("settings"), settings.concat())?;
-    fs::write(dir.join("user"), key.token(&claims(3)))?;
+    fs::write(dir.join("user"), key.token(&claims(1)))?;
     fs::write(dir.join("moderator"), key.token(&moderator(5)))?;
     Ok(())
 }
