@@ -176,3 +176,28 @@ fn blank_names_are_refused_and_those_of_a_file_are_served() {
     );
     survives_kill_9(&binary, task);
 }
+
+#[test]
+fn numbers_and_unknown_members_of_the_file_are_written_as_they_are() {
+    let text = r#"{"version": 1.50, "users": [{"id": 1, "username": "finn", "name": "F", "bio": "", "score": 12345678901234567890123.10}]}"#;
+    let binary = writable().db(text);
+    let task = binary.start();
+    let score = "\"score\":12345678901234567890123.10";
+    assert!(task.get("/api/users/1").text().contains(score));
+    for change in [
+        write("PATCH", "/api/users/1", &json!({"bio": "b"})),
+        write(
+            "PUT",
+            "/api/users/1",
+            &json!({"username": "finn", "name": "G", "bio": ""}),
+        ),
+    ] {
+        assert!(task.ask(&change).text().contains(score));
+    }
+    assert!(task.stop().status.success());
+    let file = std::fs::read_to_string(binary.db_path()).unwrap();
+    assert!(
+        file.contains(score) && file.contains("\"version\": 1.50"),
+        "{file}"
+    );
+}
