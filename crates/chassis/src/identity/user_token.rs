@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use jsonwebtoken::{decode, decode_header, errors::ErrorKind};
 use serde_json::{Value, value::RawValue};
 use sha2::{Digest, Sha256};
@@ -112,8 +113,16 @@ impl Verified {
 
 /// Verifies the signature, and reads what the token says. The algorithm is the key's, and the token
 /// must say the same.
-fn verify(token: &[u8], keys: &KeySet, expected: &Expected, now: f64) -> Result<Holder, BadToken> {
+pub(super) fn verify(
+    token: &[u8],
+    keys: &KeySet,
+    expected: &Expected,
+    now: f64,
+) -> Result<Holder, BadToken> {
     let header = decode_header(token).map_err(|_| BadToken::Malformed)?;
+    if has_null(token) {
+        return Err(BadToken::Malformed);
+    }
     if header.crit.is_some() || !header.typ.as_deref().is_none_or(is_access_token) {
         return Err(BadToken::Header);
     }
@@ -133,6 +142,17 @@ fn verify(token: &[u8], keys: &KeySet, expected: &Expected, now: f64) -> Result<
         Ok(Value::Object(claims)) => claims::read(&claims, expected, now),
         _ => Err(BadToken::Malformed),
     }
+}
+
+/// Whether a member of the header that is looked at is null, and so has the wrong type. The library
+/// takes it for one that is not there.
+fn has_null(token: &[u8]) -> bool {
+    let header = token.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let text = BASE64.decode(header).unwrap_or_default();
+    let header = store::json::read(&text).unwrap_or_default();
+    ["crit", "typ", "kid"]
+        .iter()
+        .any(|name| header.get(name) == Some(&Value::Null))
 }
 
 /// Media types may leave out `application/` and ignore case (RFC 7515 section 4.1.9).

@@ -229,6 +229,14 @@ fn headers_that_ask_for_more_are_refused_or_not_looked_at() {
             "{name}: {value}"
         );
     }
+    // Null is no text and no list.
+    let key = SigningKey::p256("k", 0);
+    for name in ["crit", "typ", "kid"] {
+        let mut header = key.header();
+        header[name] = Value::Null;
+        let token = key.token_with(&header, &with(&json!({})));
+        assert_eq!(read(&key, &token), Err(BadToken::Malformed), "{name}");
+    }
     // What the header offers as its key signs nothing.
     let (ours, theirs) = (SigningKey::p256("k", 0), SigningKey::p256("k", 1));
     let mut header = theirs.header();
