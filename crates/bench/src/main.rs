@@ -75,6 +75,8 @@ enum Question {
     Sizes,
     /// Durable writes
     Writes,
+    /// Writes by who sends them: the service's key, and users' tokens
+    Callers,
     /// Writes and reads while the journal is folded
     Folds,
     /// Bytes written for the bytes that were acknowledged
@@ -97,6 +99,7 @@ impl Question {
             Self::Loading => questions::loading::measure(context),
             Self::Sizes => questions::sizes::measure(context),
             Self::Writes => questions::writes::measure(context),
+            Self::Callers => questions::writes::callers::measure(context),
             Self::Written => questions::written::measure(context),
             Self::Queries => questions::queries::measure(context),
             Self::Popular => questions::popular::measure(context),

@@ -32,25 +32,37 @@ pub fn measure(
     servers: &[(&Server, &Traffic)],
     effort: Effort,
 ) -> anyhow::Result<Vec<Vec<Sample>>> {
-    let mut samples = vec![Vec::with_capacity(effort.rounds); servers.len()];
-    for round in 0..effort.rounds {
-        for turn in 0..servers.len() {
-            // The order changes: no server is always first, or always behind the same one.
+    in_turns(servers.len(), effort.rounds, |number| {
+        let (server, traffic) = servers[number];
+        let mut client = Client::connect(server.addr, traffic)?;
+        sample(server, &mut client, effort.slice)
+    })
+}
+
+/// Takes samples of so many kinds in turn, in `rounds` rounds. Returns each kind's samples.
+pub fn in_turns(
+    kinds: usize,
+    rounds: usize,
+    mut take: impl FnMut(usize) -> anyhow::Result<Sample>,
+) -> anyhow::Result<Vec<Vec<Sample>>> {
+    let mut samples = vec![Vec::with_capacity(rounds); kinds];
+    for round in 0..rounds {
+        for turn in 0..kinds {
+            // The order changes: none is always first, or always behind the same one.
             let number = if round % 2 == 0 {
-                (round / 2 + turn) % servers.len()
+                (round / 2 + turn) % kinds
             } else {
-                (round / 2 + servers.len() - turn) % servers.len()
+                (round / 2 + kinds - turn) % kinds
             };
-            let (server, traffic) = servers[number];
-            samples[number].push(slice(server, traffic, effort.slice)?);
+            samples[number].push(take(number)?);
         }
     }
     Ok(samples)
 }
 
+/// Sends traffic for so long.
 #[expect(clippy::cast_precision_loss, reason = "counts of requests are small")]
-fn slice(server: &Server, traffic: &Traffic, time: Duration) -> anyhow::Result<Sample> {
-    let mut client = Client::connect(server.addr, traffic)?;
+pub fn sample(server: &Server, client: &mut Client, time: Duration) -> anyhow::Result<Sample> {
     let before = processor_time_at_rest(server.pid())?;
     let outcome = client.run(Until::Elapsed(time))?;
     let after = processor_time_at_rest(server.pid())?;

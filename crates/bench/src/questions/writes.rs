@@ -1,5 +1,7 @@
 //! Durable writes: what the disk, the store and the service reach.
 
+pub mod callers;
+
 use std::{
     fs::{self, File},
     io::Write,
@@ -292,10 +294,20 @@ pub fn post_in(target: &str, thread: u64, length: usize) -> Vec<u8> {
     request("POST", target, &body.to_string())
 }
 
+/// The same as [`post`], on behalf of who has this token.
+pub fn post_by(token: &str) -> Vec<u8> {
+    let body = json!({"thread": 1, "text": "x".repeat(50), "user": 1});
+    request_by(token, "POST", "/api/posts", &body.to_string())
+}
+
 /// A request that writes.
 pub fn request(method: &str, target: &str, body: &str) -> Vec<u8> {
+    request_by(TOKEN, method, target, body)
+}
+
+fn request_by(token: &str, method: &str, target: &str, body: &str) -> Vec<u8> {
     format!(
-        "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n\
+        "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
