@@ -3,7 +3,10 @@
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use common::{Post, User};
 
-use crate::api::{conditional, query};
+use crate::{
+    api::{conditional, query},
+    identity,
+};
 
 /// Reads any bytes as a request target. The target is refused, or the link to the next page
 /// parses to a query that asks for the same.
@@ -47,4 +50,30 @@ pub fn body(bytes: &[u8]) {
         let _ = conditional::precondition(&headers);
         let _ = conditional::not_modified(&headers, &tags);
     }
+}
+
+/// Reads any bytes as a key set. It is refused, or verifies exactly the tokens of its keys.
+///
+/// # Panics
+/// When it does not.
+pub fn key_set(bytes: &[u8]) {
+    identity::fuzzing::keys(bytes);
+}
+
+/// Reads any bytes as the value of `Authorization`. Only the service's key and tokens that the issuer
+/// has signed are accepted.
+///
+/// # Panics
+/// When another value is accepted.
+pub fn token(bytes: &[u8]) {
+    identity::fuzzing::authorization(bytes);
+}
+
+/// Makes tokens of any header and claims, which the issuer or an attacker signs. An attacker's are
+/// refused, and the issuer's are accepted only for those whom they name.
+///
+/// # Panics
+/// When this is not so.
+pub fn signed_token(bytes: &[u8]) {
+    identity::fuzzing::signed(bytes);
 }

@@ -106,15 +106,26 @@ impl SigningKey {
     }
 
     /// A token with this header and this text as its claims.
+    #[must_use]
+    pub fn token_of(&self, header: &Value, claims: &str) -> String {
+        self.sign(&content(&header.to_string(), claims))
+    }
+
+    /// The token with this [`content`].
     ///
     /// # Panics
     /// Never: the keys are sound.
     #[must_use]
-    pub fn token_of(&self, header: &Value, claims: &str) -> String {
-        let text = format!("{}.{}", encode(header), BASE64.encode(claims));
-        let signed = crypto::sign(text.as_bytes(), &self.private, self.algorithm);
-        format!("{text}.{}", signed.expect("a sound key"))
+    pub fn sign(&self, content: &str) -> String {
+        let signed = crypto::sign(content.as_bytes(), &self.private, self.algorithm);
+        format!("{content}.{}", signed.expect("a sound key"))
     }
+}
+
+/// What is signed of a token that has these texts as its header and its claims.
+#[must_use]
+pub fn content(header: &str, claims: &str) -> String {
+    format!("{}.{}", BASE64.encode(header), BASE64.encode(claims))
 }
 
 /// A part of a token.

@@ -2,6 +2,8 @@
 
 pub(crate) mod caller;
 mod claims;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod key_file;
 mod keys;
 mod rate;
