@@ -12,7 +12,7 @@ use crate::{
 /// parses to a query that asks for the same.
 ///
 /// # Panics
-/// When the link does not.
+/// When the link does not, or the ids of the query are not as the store expects them.
 pub fn target(bytes: &[u8]) {
     let Ok(uri) = Uri::try_from(bytes) else {
         return;
@@ -21,6 +21,8 @@ pub fn target(bytes: &[u8]) {
     let Ok(query) = query::parse::<Post>(&uri) else {
         return;
     };
+    let ids = query.ids.as_deref().unwrap_or_default();
+    assert!(ids.is_sorted_by(|one, next| one < next) && ids.len() <= query::ids::IDS_MAX);
     let link = query::next_link(&uri, 7);
     let next = link
         .trim_start_matches('<')

@@ -90,6 +90,22 @@ fn the_posts_are_those_of_the_file() {
 }
 
 #[test]
+fn posts_of_a_thread_and_of_a_user_are_listed_by_id() {
+    let task = start();
+    let mut connection = task.connect();
+    let asked: Vec<_> = posts().into_iter().step_by(2).collect();
+    let ids: Vec<_> = asked.iter().map(|post| post["id"].to_string()).collect();
+    let ids = ids.join(",");
+    for post in &asked {
+        for (list, member) in [("in-thread", "thread"), ("by-user", "user")] {
+            let target = format!("/api/posts/{list}/{}?id={ids}", post[member]);
+            let expected = having(&asked, member, &post[member]);
+            assert_eq!(connection.get(&target).json(), expected, "{target}");
+        }
+    }
+}
+
+#[test]
 fn nothing_matches_nothing() {
     let task = start();
     for target in [
