@@ -87,7 +87,7 @@ fn half_a_head_does_not_keep_its_place() {
 fn a_connection_in_use_keeps_its_place() {
     let task = with_much().arg("--max-connections=1").start();
     let mut busy = task.unread("/api/users");
-    let turned_away = task.connect().response("GET");
+    let turned_away = task.connect().get("/");
     assert_eq!(turned_away.status, 503);
     assert_eq!(turned_away.header("retry-after"), "1");
     assert_eq!(turned_away.header("connection"), "close");
