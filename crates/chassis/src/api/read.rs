@@ -11,6 +11,7 @@ use store::Filter;
 use crate::{
     api::{conditional, entity_tag, list_body::ListBody, query},
     app::App,
+    cors,
     path::without_slash,
     problem::ProblemDetails,
 };
@@ -44,6 +45,7 @@ pub(crate) async fn record<M: Model>(app: &App<M>, request: &Parts) -> Answer {
     let id = path_id(request)?;
     let record = app.store()?.get(id).await?.ok_or_else(|| absent(id))?;
     Ok(conditional(
+        app,
         request,
         entity_tag::etag(record.digest),
         || record.json.into(),
@@ -54,7 +56,7 @@ async fn list_of<M: Model>(app: &App<M>, request: &Parts, filter: Option<Filter>
     let mut query = query::parse::<M>(&request.uri)?;
     query.filters.extend(filter);
     let list = app.store()?.list(&query).await?;
-    let mut response = conditional(request, entity_tag::etag(list.digest), || {
+    let mut response = conditional(app, request, entity_tag::etag(list.digest), || {
         Body::new(ListBody(list.frames))
     });
     let headers = response.headers_mut();
@@ -77,9 +79,15 @@ pub(crate) fn absent<M: Model>(id: Id<M>) -> ProblemDetails {
 }
 
 /// 200 with the body, or 304 when the client has it already.
-fn conditional(request: &Parts, etag: HeaderValue, body: impl FnOnce() -> Body) -> Response<Body> {
+fn conditional<M: Model>(
+    app: &App<M>,
+    request: &Parts,
+    etag: HeaderValue,
+    body: impl FnOnce() -> Body,
+) -> Response<Body> {
+    let headers = HEADERS + app.origins().map_or(0, |_| cors::HEADERS);
     let mut response = Response::new(Body::empty());
-    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
+    *response.headers_mut() = HeaderMap::with_capacity(headers);
     if conditional::not_modified(&request.headers, &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {

@@ -16,6 +16,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 pub use self::origins::Origins;
 
+/// How many headers an answer to a page has for it, unless it answers a preflight.
+pub(crate) const HEADERS: usize = 3;
+
 /// The request headers that pages may set.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Cache-Control, \
