@@ -1,5 +1,6 @@
 //! The cluster: starts the services' schedulers and the load balancer, and stops them in order.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -116,7 +117,10 @@ impl Cluster {
             let program = programs
                 .remove(&name)
                 .context("a service without a program")?;
-            let (task, token) = task_definition(&root, &name, program, issuer.as_ref())?;
+            let (mut task, token) = task_definition(&root, &name, program, issuer.as_ref())?;
+            let origins = args.cors_origins.as_ref().map(OsString::from);
+            task.environment
+                .extend(origins.map(|origins| ("CORS_ORIGINS", origins)));
             tokens.extend(token.map(|token| (name.clone(), token)));
             let (orders, inbox) = mpsc::channel(16);
             let desired = definition.desired_count as usize;

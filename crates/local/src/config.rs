@@ -38,6 +38,10 @@ pub struct ClusterArgs {
     /// One task a service, which writes to a copy of its db.json under data/
     #[arg(long)]
     pub writable: bool,
+    /// Origins whose pages may use the services in a browser (CORS), such as
+    /// `http://localhost:5173`, with commas between, or * for all
+    #[arg(long, value_name = "ORIGINS")]
+    pub cors_origins: Option<String>,
     /// Where the services' programs are [default: built by cargo, or beside this program]
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,

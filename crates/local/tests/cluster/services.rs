@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
+use testkit::{Connection, Request};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -158,4 +159,30 @@ async fn services_end_with_a_cluster_that_was_killed() {
     assert_eq!(pids.len(), 2 * services().len());
     assert_eq!(cluster.end(Signal::KILL).await, None);
     all_gone(&pids).await;
+}
+
+#[tokio::test]
+async fn pages_of_a_given_origin_read_what_services_answer_through_the_load_balancer() {
+    let origin = "http://localhost:5173";
+    let (cluster, _directory) = cluster(&["--cors-origins", origin]).await;
+    let mut connection = Connection::open(cluster.addr).unwrap();
+    let mut allowed = |method: &str, path: &str| {
+        let request = Request::new(method, path)
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "GET");
+        let response = connection.ask(&request);
+        let allowed = response.headers.get("access-control-allow-origin").cloned();
+        (
+            response.status,
+            allowed.is_some_and(|allowed| allowed == origin),
+        )
+    };
+    for service in ["users", "threads", "posts"] {
+        let collection = format!("/api/{service}");
+        assert_eq!(allowed("GET", &collection), (200, true));
+        assert_eq!(allowed("GET", &format!("{collection}/0")), (400, true));
+        assert_eq!(allowed("OPTIONS", &collection), (204, true));
+    }
+    // The load balancer's own answer, as on AWS.
+    assert_eq!(allowed("GET", "/api/nothing"), (404, false));
 }
