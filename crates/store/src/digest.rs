@@ -11,7 +11,9 @@ use xxhash_rust::xxh3::xxh3_128;
 pub struct Digest(u128);
 
 impl Digest {
-    pub(crate) fn of(bytes: &[u8]) -> Self {
+    /// The digest of these contents.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
         Self(xxh3_128(bytes))
     }
 

@@ -32,6 +32,7 @@ pub use journal::Folding;
 pub use journal::file::lock::WriteLock;
 pub use journal::file::verify::{Findings, JournalFindings, verify};
 pub use json::{JsonError, Object};
+pub use memory::index::tally::{Last, Tally};
 pub use memory::list::{CutOff, Frames, List};
 pub use memory::state::Record;
 pub use query::{Filter, Query};

@@ -31,8 +31,12 @@ use crate::{
         writer::{Message, Writer},
     },
     json::Object,
-    memory::{list::List, state::Record},
-    query::Query,
+    memory::{
+        index::tally::{Counted, Tally},
+        list::List,
+        state::Record,
+    },
+    query::{Filter, Query},
     write::{Operation, Precondition, Written},
 };
 
@@ -288,6 +292,19 @@ impl<M: Model> Store<M> {
         // The lock is released here, before the list is made.
         let selection = self.shared.state().select(query);
         Ok(selection.list(query))
+    }
+
+    /// For each filter, how many records pass it, and the last of them: all as of one instant.
+    /// The number of records does not matter.
+    ///
+    /// # Errors
+    /// When the collection cannot be read now.
+    pub async fn tally(&self, filters: &[Filter]) -> Result<Vec<Tally>, ReadError> {
+        let state = self.shared.state();
+        let counted: Vec<_> = filters.iter().map(|filter| state.count(filter)).collect();
+        // The last records are read without the lock.
+        drop(state);
+        Ok(counted.into_iter().map(Counted::tally).collect())
     }
 
     /// The size of the collection and the state of its writes.

@@ -9,11 +9,12 @@ use crate::{
     digest::{Digest, Summary},
     memory::{
         image::Image,
-        index::{KeyMap, posting::Posting},
+        index::{KeyMap, posting::Posting, tally::Counted},
         page::PageBuilder,
         pages::{Edit, Pages},
         pins::{Pinned, Pins},
     },
+    query::Filter,
 };
 
 /// A stored record.
@@ -82,6 +83,11 @@ impl<M: Model> State<M> {
     /// The records with this key in the index with this number.
     pub fn posting(&self, index: usize, key: &Key) -> Option<&Posting> {
         self.indexes[index].get(key)
+    }
+
+    /// The number and the last of the records that pass a filter.
+    pub fn count(&self, filter: &Filter) -> Counted {
+        Counted::of(self.posting(filter.index, &filter.key), &self.pages)
     }
 
     /// The record that has a unique key, by the number of the index and the key.

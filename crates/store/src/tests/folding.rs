@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, path::Path, sync::Arc, thread, time::Duration};
 
-use common::User;
+use common::{Model, User};
 use serde_json::json;
 
 use crate::{
@@ -11,9 +11,11 @@ use crate::{
         Folding, Occasion,
         file::{
             disk::Disk,
+            file_journal::FileJournal,
             paths::{journal_path, new_path},
         },
         shared::Shared,
+        writer,
     },
     store::Store,
     tests::{
@@ -26,7 +28,7 @@ use crate::{
 const PARTS: usize = 6;
 
 /// Begins a fold, or takes it on by one part: of the writer or of its helper.
-fn fold(writer: &mut Writer) {
+pub(super) fn fold<M: Model>(writer: &mut writer::Writer<M, FileJournal>) {
     if !writer.journal().worker().work_now() {
         writer.fold(Occasion::Helped);
         writer.fold(Occasion::Idle);

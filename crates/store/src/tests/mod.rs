@@ -9,4 +9,5 @@ mod isolation;
 mod oracle;
 pub(crate) mod simulated;
 mod soundness;
+mod tallies;
 mod writer;

@@ -1,6 +1,7 @@
 //! Indexes: the ids of the records that have a value in a member.
 
 pub(crate) mod posting;
+pub(crate) mod tally;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
