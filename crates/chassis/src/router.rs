@@ -18,6 +18,7 @@ use crate::{
     api::{
         endpoint::Endpoint,
         openapi::{Document, ListOf},
+        read::summary::Summary,
     },
     app::App,
     path::without_slash,
@@ -83,15 +84,27 @@ impl<M: Model> Routes<M> {
     /// When lists of the model cannot be filtered by `member`: the service does not start.
     #[must_use]
     pub fn list_by(mut self, member: &'static str, name: &str) -> Self {
-        let Some((index, Index::Id(_))) = M::index(member) else {
-            panic!(
-                "/api/{}/{name}: no index of ids over {member}",
-                M::COLLECTION
-            );
-        };
+        let index = index_of_ids::<M>(member, name);
         let path = format!("/api/{}/{name}/{{{member}Id}}", M::COLLECTION);
         self.document.list(&path, ListOf::With(member));
         self.add(&path, Endpoint::ListBy(index));
+        self
+    }
+
+    /// Adds `/api/{collection}/{name}?{member}=1,2,3`, where `member` is any one of these: how
+    /// many records have each of the ids in the member, and the last of them.
+    ///
+    /// # Panics
+    /// When lists of the model cannot be filtered by a member: the service does not start.
+    #[must_use]
+    pub fn summary_by(mut self, members: &[&'static str], name: &str) -> Self {
+        let indexes = members
+            .iter()
+            .map(|member| (*member, index_of_ids::<M>(member, name)));
+        let summary = Summary::new::<M>(indexes.collect());
+        let path = format!("/api/{}/{name}", M::COLLECTION);
+        self.document.summary(&path, members);
+        self.add(&path, Endpoint::Summary(summary));
         self
     }
 
@@ -109,6 +122,17 @@ impl<M: Model> Routes<M> {
         self.add(&path, fixed("application/json", document));
         self.router
     }
+}
+
+/// The number of the index over a member that holds ids, for the route of this name.
+fn index_of_ids<M: Model>(member: &str, name: &str) -> usize {
+    let Some((index, Index::Id(_))) = M::index(member) else {
+        panic!(
+            "/api/{}/{name}: no index of ids over {member}",
+            M::COLLECTION
+        );
+    };
+    index
 }
 
 fn fixed(media_type: &'static str, bytes: impl Into<Bytes>) -> Endpoint {

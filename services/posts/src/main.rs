@@ -1,4 +1,4 @@
-//! Serves the forum's posts, also by thread and by user.
+//! Serves the forum's posts, also by thread and by user, and summaries of both.
 
 use std::process::ExitCode;
 
@@ -16,5 +16,6 @@ fn main() -> ExitCode {
         routes
             .list_by("thread", "in-thread")
             .list_by("user", "by-user")
+            .summary_by(&["thread", "user"], "summary")
     })
 }

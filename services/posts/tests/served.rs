@@ -53,6 +53,9 @@ fn every_route_answers() {
         ("/api/posts/in-thread/abc", 400),
         ("/api/posts/by-user/1", 200),
         ("/api/posts/by-user/1e3", 400),
+        ("/api/posts/summary?thread=1", 200),
+        ("/api/posts/summary/?user=1,2", 200),
+        ("/api/posts/summary", 400),
         ("/api/posts/openapi.json", 200),
         ("/health/live", 200),
         ("/health/ready", 200),
@@ -102,6 +105,31 @@ fn posts_of_a_thread_and_of_a_user_are_listed_by_id() {
             let expected = having(&asked, member, &post[member]);
             assert_eq!(connection.get(&target).json(), expected, "{target}");
         }
+    }
+}
+
+#[test]
+fn a_summary_is_that_of_the_file() {
+    let (task, posts) = (start(), posts());
+    for member in ["thread", "user"] {
+        let ids: Vec<_> = (1..=40).map(|id| id.to_string()).collect();
+        let expected: Value = (1..=40)
+            .map(|id| {
+                let having = having(&posts, member, &json!(id));
+                let having = having.as_array().unwrap();
+                let mut row = json!({member: id, "posts": having.len()});
+                if let Some(last) = having.last() {
+                    row["lastPost"] = last["id"].clone();
+                    // The first posts are older than their times.
+                    if let Some(created_at) = last.get("createdAt") {
+                        row["lastPostAt"] = created_at.clone();
+                    }
+                }
+                row
+            })
+            .collect();
+        let summary = task.get(&format!("/api/posts/summary?{member}={}", ids.join(",")));
+        assert_eq!(summary.json(), expected, "{member}");
     }
 }
 

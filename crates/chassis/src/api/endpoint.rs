@@ -11,7 +11,7 @@ use crate::{
     api::{
         body::{self, Accepts},
         health,
-        read::{self, Answer},
+        read::{self, Answer, summary::Summary},
         write,
     },
     app::App,
@@ -28,6 +28,8 @@ pub(crate) enum Endpoint {
     ListBy(usize),
     /// `/api/{collection}/{id}`
     Record,
+    /// `/api/{collection}/{name}?{member}=1,2,3`
+    Summary(Summary),
     /// `/health/live`
     Live,
     /// `/health/ready`
@@ -77,6 +79,7 @@ impl Endpoint {
             Self::Collection => read::list(app, head).await,
             Self::ListBy(index) => read::list_by(app, head, *index).await,
             Self::Record => read::record(app, head).await,
+            Self::Summary(summary) => summary.answer(app, head).await,
             Self::Live => Ok(health::live(app).await),
             Self::Ready => Ok(health::ready(app).await),
             Self::Metrics => Ok(health::metrics(app).await),

@@ -7,6 +7,7 @@ mod parameters;
 mod problems;
 mod responses;
 mod security;
+mod summary;
 
 use std::marker::PhantomData;
 
@@ -26,6 +27,8 @@ pub(crate) struct Document<M> {
     service: Service,
     writers: Writers,
     paths: Map<String, Value>,
+    /// Schemas that only some services have.
+    schemas: Map<String, Value>,
     model: PhantomData<fn() -> M>,
 }
 
@@ -35,6 +38,7 @@ impl<M: Model> Document<M> {
             service,
             writers,
             paths: Map::new(),
+            schemas: Map::new(),
             model: PhantomData,
         }
     }
@@ -55,6 +59,14 @@ impl<M: Model> Document<M> {
                 self.add(path, item, None);
             }
         }
+    }
+
+    /// Adds the route of a summary by any one of these members.
+    pub fn summary(&mut self, path: &str, members: &[&'static str]) {
+        let item = json!({"get": summary::operation::<M>(members)});
+        let schema = summary::schema::<M>(members);
+        self.schemas.insert(names::summary::<M>(), schema);
+        self.add(path, item, None);
     }
 
     /// Adds the route of one record.
@@ -104,6 +116,9 @@ impl<M: Model> Document<M> {
             "x-other-paths": {"404": reference("responses", &names::response(Problem::NotFound))}
         });
         document["components"] = components::used_by::<M>(&document, self.writers);
+        for (name, schema) in &self.schemas {
+            document["components"]["schemas"][name] = schema.clone();
+        }
         let schemes = security::schemes(self.writers);
         if self.writers.any() {
             document["components"]["securitySchemes"] = schemes;

@@ -1,5 +1,7 @@
 //! The reads of a collection. The API's document lists the problems that each can meet.
 
+pub(crate) mod summary;
+
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},

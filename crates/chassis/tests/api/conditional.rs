@@ -6,6 +6,7 @@ use crate::fixture::{Api, all, posts};
 
 /// Paths whose answers have entity tags.
 fn tagged(api: &Api) -> Vec<String> {
+    let summary = (api.name == "posts").then(|| "/api/posts/summary?thread=1,2".to_owned());
     let lists = api.lists_by.iter().map(|(path, _)| format!("{path}1"));
     let collection = api.collection();
     lists
@@ -14,6 +15,7 @@ fn tagged(api: &Api) -> Vec<String> {
             format!("{collection}?limit=3&sort=-id"),
             collection,
         ])
+        .chain(summary)
         .collect()
 }
 

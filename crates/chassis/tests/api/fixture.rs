@@ -121,6 +121,7 @@ fn posts_in(writes: Writes) -> Api {
             routes
                 .list_by("thread", "in-thread")
                 .list_by("user", "by-user")
+                .summary_by(&["thread", "user"], "summary")
         },
     )
 }
@@ -256,7 +257,7 @@ impl Api {
         format!("/api/{}", self.name)
     }
 
-    /// One path of each route, and the type of what a GET answers there.
+    /// One target of each route, and the type of what a GET answers there.
     pub fn paths(&self) -> Vec<(String, &'static str)> {
         let (collection, json) = (self.collection(), "application/json");
         let text = "text/plain; charset=utf-8";
@@ -278,6 +279,9 @@ impl Api {
                 .iter()
                 .map(|(path, _)| (format!("{path}1"), json)),
         );
+        if self.name == "posts" {
+            paths.push(("/api/posts/summary?thread=1".into(), json));
+        }
         paths
     }
 

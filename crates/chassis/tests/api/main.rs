@@ -12,4 +12,5 @@ mod ids;
 mod lists;
 mod operations;
 mod routes;
+mod summary;
 mod writes;

@@ -26,14 +26,22 @@ fn a_ready_service_says_so() {
 
 #[test]
 fn before_the_collection_is_loaded_the_service_is_alive_and_not_ready() {
-    let (api, _app) =
-        Api::starting::<Post>(&[], &[], |routes| routes.list_by("thread", "in-thread"));
+    let (api, _app) = Api::starting::<Post>(&[], &[], |routes| {
+        routes
+            .list_by("thread", "in-thread")
+            .summary_by(&["user"], "summary")
+    });
     assert_eq!(api.get("/health/live").status, 200);
     let ready = api.get("/health/ready");
     assert_eq!(ready.status, 503);
     assert_eq!(ready.json()["status"], "starting");
     assert!(ready.json().get("records").is_none());
-    for target in ["/api/posts", "/api/posts/1", "/api/posts/in-thread/1"] {
+    for target in [
+        "/api/posts",
+        "/api/posts/1",
+        "/api/posts/in-thread/1",
+        "/api/posts/summary?user=1",
+    ] {
         let response = api.get(target);
         assert_eq!(response.status, 503, "{target}");
         assert_eq!(response.problem(), "unavailable");
@@ -76,6 +84,7 @@ fn metrics_count_by_route_method_and_status() {
         api.ask("GET", "/api/posts/2", &[("if-none-match", &etag)]),
         api.get("/api/posts/7"),
         api.get("/api/posts/by-user/2"),
+        api.get("/api/posts/summary?user=2"),
         api.ask("HEAD", "/api/posts/1", &[]),
         api.ask("BREW", "/api/posts/1", &[]),
         api.get("/some/path"),
@@ -98,9 +107,10 @@ fn metrics_count_by_route_method_and_status() {
         requests("/api/posts/{id}", "HEAD", 200),
         requests("/api/posts/{id}", "OTHER", 405),
         requests("/api/posts/by-user/{userId}", "GET", 200),
+        requests("/api/posts/summary", "GET", 200),
         requests("none", "GET", 404),
     ];
-    assert_eq!(counted, [1, 4, 1, 1, 1, 1, 1, 2]);
+    assert_eq!(counted, [1, 4, 1, 1, 1, 1, 1, 1, 2]);
     let durations = r#"http_request_duration_seconds_count{route="/api/posts/{id}"}"#;
     assert_eq!(count(text, durations), 8);
     let first = responses.last().map_or(0, |again| again.body.len());

@@ -104,9 +104,10 @@ fn one_trailing_slash_is_tolerated() {
             if path == "/" {
                 continue;
             }
+            let (bare, query) = path.split_at(path.find('?').unwrap_or(path.len()));
             for method in ["GET", "HEAD", "OPTIONS", "DELETE"] {
                 let plain = api.ask(method, &path, &[]);
-                let slash = api.ask(method, &format!("{path}/"), &[]);
+                let slash = api.ask(method, &format!("{bare}/{query}"), &[]);
                 assert_eq!(slash.status, plain.status, "{method} {path}");
                 assert_eq!(
                     slash.headers.get("etag"),
@@ -115,7 +116,7 @@ fn one_trailing_slash_is_tolerated() {
                 );
             }
             for method in ["GET", "OPTIONS", "DELETE"] {
-                let two = api.ask(method, &format!("{path}//"), &[]);
+                let two = api.ask(method, &format!("{bare}//{query}"), &[]);
                 assert_eq!(two.status, 404, "{method} {path}");
             }
         }

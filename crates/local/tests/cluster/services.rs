@@ -39,6 +39,7 @@ async fn the_services_answer_through_the_load_balancer_and_the_same_from_every_t
         "/api/posts/1",
         "/api/posts/in-thread/1",
         "/api/posts/by-user/1",
+        "/api/posts/summary?thread=1,2,3",
         "/api/users/openapi.json",
     ] {
         let answers = [get(cluster.addr, path).await, get(cluster.addr, path).await];

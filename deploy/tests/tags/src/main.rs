@@ -1,4 +1,4 @@
-//! Serves the forum's tags, also by thread.
+//! Serves the forum's tags, also by thread, and summaries of threads.
 
 use std::process::ExitCode;
 
@@ -12,5 +12,9 @@ const SERVICE: Service = Service {
 };
 
 fn main() -> ExitCode {
-    chassis::run::<Tag>(SERVICE, |routes| routes.list_by("thread", "in-thread"))
+    chassis::run::<Tag>(SERVICE, |routes| {
+        routes
+            .list_by("thread", "in-thread")
+            .summary_by(&["thread"], "summary")
+    })
 }

@@ -13,6 +13,8 @@ fn tags_are_listed_also_by_thread() {
     assert_eq!(task.get("/api/tags/in-thread/2").json(), maps);
     assert_eq!(task.get("/api/tags?label=maps").json(), maps);
     assert_eq!(task.get("/api/tags/2").json(), maps[0]);
+    let summary = json!([{"thread": 2, "tags": 1, "lastTag": 2}]);
+    assert_eq!(task.get("/api/tags/summary?thread=2").json(), summary);
 }
 
 #[test]

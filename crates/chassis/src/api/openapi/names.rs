@@ -28,6 +28,11 @@ pub(super) fn patch<M: Model>() -> String {
     format!("{}Patch", record::<M>())
 }
 
+/// The schema of a row of a summary, such as `PostSummary`.
+pub(super) fn summary<M: Model>() -> String {
+    format!("{}Summary", record::<M>())
+}
+
 /// The schema of a problem, such as `NotFoundProblem`.
 pub(super) fn problem(problem: Problem) -> String {
     format!("{}Problem", response(problem))

@@ -109,7 +109,9 @@ fn responses<'a>(
 ) -> Option<&'a Value> {
     let path = target.split('?').next().unwrap_or_default();
     let path = path.strip_suffix('/').unwrap_or(path);
-    let item = object(&document["paths"]).find(|(template, _)| matches(template, path));
+    let items = object(&document["paths"]).filter(|(template, _)| matches(template, path));
+    // `/api/posts/summary` is no `/api/posts/{id}`.
+    let item = items.min_by_key(|(template, _)| template.matches('{').count());
     match item {
         Some(_) if path.ends_with("/openapi.json") => None,
         Some((_, item)) => {
