@@ -89,6 +89,8 @@ enum Question {
     Instructions,
     /// The load balancer
     Proxy,
+    /// What a client waits for on a page, through the load balancer
+    Pages,
 }
 
 impl Question {
@@ -106,6 +108,7 @@ impl Question {
             Self::Instructions => questions::instructions::measure(context),
             Self::Folds => questions::folds::measure(context),
             Self::Proxy => questions::proxy::measure(context),
+            Self::Pages => questions::proxy::pages::measure(context),
         }
     }
 }

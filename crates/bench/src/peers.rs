@@ -255,18 +255,23 @@ impl Context {
         Ok(Some(server))
     }
 
-    /// Our load balancer before one service.
-    pub fn alb(&self, target: &Server) -> anyhow::Result<Server> {
+    /// Our load balancer before services, by their names.
+    pub fn alb(&self, targets: &[(&str, &Server)]) -> anyhow::Result<Server> {
         let port = free_port()?;
         let mut command = Command::new(binary("local")?);
         command
             .args(["alb", "--host", "127.0.0.1", "--port", &port.to_string()])
-            .arg("--target")
-            .arg(format!("users={}", target.addr))
             .arg("--root")
             .arg(root());
+        for (name, target) in targets {
+            command
+                .arg("--target")
+                .arg(format!("{name}={}", target.addr));
+        }
         let server = self.start("local alb", &mut command, Listens::On(port))?;
-        server.answers("/api/users")?;
+        for (name, _) in targets {
+            server.answers(&format!("/api/{name}"))?;
+        }
         Ok(server)
     }
 

@@ -4,12 +4,15 @@ use std::{fs, path::Path};
 
 use crate::{
     answers::Answer,
-    client::{Client, Traffic, Until},
+    client::{Client, Traffic, Until, get},
     context::Context,
     data,
     machine::callgrind::Callgrind,
     peers::Build,
-    questions::writes::{TOKEN, post},
+    questions::{
+        sizes::summaries,
+        writes::{TOKEN, post},
+    },
     report::Table,
     server::{Server, binary},
 };
@@ -25,7 +28,8 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     loading(context)?;
-    writing(context)
+    writing(context)?;
+    summarizing(context)
 }
 
 fn loading(context: &Context) -> anyhow::Result<()> {
@@ -116,6 +120,37 @@ fn write(context: &Context, build: &Build, before: u64, writes: u64) -> anyhow::
         counted as f64 / written,
         written / (after.syncs - counts.syncs) as f64,
     ))
+}
+
+/// Instructions of all threads for a summary, by the size of the collection.
+#[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+fn summarizing(context: &Context) -> anyhow::Result<()> {
+    let counts = context.amount([1_000, 1_000_000], [1_000, 2_000]);
+    let requests = context.amount(450, 9);
+    let title = "Instructions: a summary of 50 users";
+    let text = "A request over HTTP, all threads; its ratio is to that with the first collection.";
+    let mut table = Table::new(title, text, &["posts", "a request", "×"]);
+    let mut first = None;
+    for count in counts {
+        let db = data::posts(context.dir(), count)?;
+        let callgrind = Callgrind::new(context.dir())?;
+        let server = context.start_counted("ours", &callgrind, &binary("posts")?, &db, |_| {})?;
+        let targets = summaries(count);
+        let gets: Vec<_> = targets.iter().map(|target| get(target, "")).collect();
+        let traffic = Traffic::new(&gets, 1, 1, 200);
+        let mut client = Client::connect(server.addr, &traffic)?;
+        callgrind.reset(server.pid())?;
+        client.run(Until::Requests(requests))?;
+        let counted = callgrind.all(server.pid())? as f64 / requests as f64;
+        let first = *first.get_or_insert(counted);
+        table.row([
+            count.to_string(),
+            format!("{counted:.0}"),
+            format!("{:.2}", counted / first),
+        ]);
+    }
+    context.add(table);
+    Ok(())
 }
 
 /// What the service counts itself.

@@ -1,5 +1,7 @@
 //! Our load balancer beside nginx as a proxy, both before one of our services.
 
+pub mod pages;
+
 use crate::{
     client::{Traffic, get},
     context::Context,
@@ -10,7 +12,7 @@ use crate::{
 pub fn measure(context: &Context) -> anyhow::Result<()> {
     let db = root().join("services/users/db.json");
     let service = context.ours("users", &db)?;
-    let alb = context.alb(&service)?;
+    let alb = context.alb(&[("users", &service)])?;
     let nginx = context.nginx_proxy(&service)?;
     for (name, target) in [("small list", "/api/users"), ("one record", "/api/users/1")] {
         let servers: Vec<_> = [Some(&alb), nginx.as_ref()]

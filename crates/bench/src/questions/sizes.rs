@@ -45,12 +45,22 @@ fn look_up(context: &Context, files: &[(u64, PathBuf)]) -> anyhow::Result<()> {
     let mut table = Table::new(
         "Cost against the size of the collection",
         "Microseconds of processor time of a request, 64 connections, and its ratio to that \
-         with the smallest collection. `by-user` finds 20 posts; ids and users change from \
-         request to request.",
-        &["posts", "by-user", "×", "record", "×", "page of 50", "×"],
+         with the smallest collection. `by-user` finds 20 posts; the summary is of \
+         50 users. Ids and users change from request to request.",
+        &[
+            "posts",
+            "by-user",
+            "×",
+            "record",
+            "×",
+            "page of 50",
+            "×",
+            "summary",
+            "×",
+        ],
     );
     let mut rows: Vec<Vec<String>> = servers.iter().map(|(n, _)| vec![n.to_string()]).collect();
-    for targets in [by_user, records, pages] {
+    for targets in [by_user, records, pages, summaries] {
         let traffic: Vec<_> = servers
             .iter()
             .map(|(count, server)| (server, requests(server, &targets(*count), 64)))
@@ -176,6 +186,16 @@ fn pages(count: u64) -> Vec<String> {
     some_ids(count - 51)
         .map(|id| format!("/api/posts?limit=50&after={id}"))
         .collect()
+}
+
+/// Summaries of 50 users each.
+pub fn summaries(count: u64) -> Vec<String> {
+    let users: Vec<_> = data::some_users(count).collect();
+    let of = |users: &[u64]| {
+        let users: Vec<_> = users.iter().map(u64::to_string).collect();
+        format!("/api/posts/summary?user={}", users.join(","))
+    };
+    users.chunks_exact(50).map(of).collect()
 }
 
 /// Ids all over the collection.
