@@ -22,6 +22,7 @@ from forum_posts_client.api.posts import (
     list_posts_by_user,
     patch_post,
     replace_post,
+    summarize_posts,
 )
 from forum_posts_client.models import (
     InvalidParameterProblem,
@@ -34,6 +35,7 @@ from forum_posts_client.models import (
     Sort,
     UnauthorizedProblem,
 )
+from forum_posts_client.types import UNSET
 from forum_threads_client import AuthenticatedClient as Threads
 from forum_threads_client.api.threads import create_thread, list_threads
 from forum_threads_client.models import NewThread, Thread
@@ -143,6 +145,13 @@ def filter_lists(user: User, thread: Thread, ids: list[int]) -> None:
     assert len(theirs) == 5
 
 
+def summarize(thread: Thread, ids: list[int]) -> None:
+    """What a list of threads shows of each, in one request."""
+    rows = summarize_posts.sync(client=posts, thread=[thread.id, 2**53 - 1])
+    assert isinstance(rows, list), rows
+    assert [(row.posts, row.last_post) for row in rows] == [(len(ids), ids[-1]), (0, UNSET)]
+
+
 def explain(username: str, name: str) -> str:
     """Says what went wrong, as a form would."""
     match create_user.sync(client=users, body=NewUser(username=username, name=name, bio="")):
@@ -189,6 +198,7 @@ def main() -> None:
     ids = [post.id for post in created]
     filter_lists(user, thread, ids)
     page(thread.id, created)
+    summarize(thread, ids)
     edit(ids[0])
     fail(user)
     remove(ids)

@@ -13,6 +13,7 @@ from forum_posts_client.models import (
     Post,
     PostPatch,
     PostReplacement,
+    PostSummary,
 )
 from forum_posts_client.types import Unset
 from forum_threads_client.models import Thread
@@ -49,6 +50,12 @@ def post(post: Post, new: NewPost, replacement: PostReplacement, patch: PostPatc
     assert_type(replacement.text, str)
     assert_type(replacement.user, int | Unset)
     assert_type(patch.text, str | Unset)
+
+
+def summary(summary: PostSummary) -> None:
+    assert_type(summary.posts, int)
+    assert_type(summary.last_post, int | Unset)
+    assert_type(summary.last_post_at, datetime | Unset)
 
 
 def problem(problem: InvalidRecordProblem) -> None:

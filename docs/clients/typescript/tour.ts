@@ -114,6 +114,14 @@ async function filter(user: { id: number; username: string }, thread: number, id
   assert.equal(done(theirs).length, 5);
 }
 
+/** What a list of threads shows of each, in one request. */
+async function summarize(thread: number, ids: number[]) {
+  const answer = await posts.GET("/api/posts/summary", { params: { query: { thread: [thread, Number.MAX_SAFE_INTEGER] } } });
+  const [some, none] = done(answer);
+  assert.deepEqual([some?.thread, some?.posts, some?.lastPost], [thread, ids.length, ids.at(-1)]);
+  assert.deepEqual([none?.posts, none?.lastPost], [0, undefined]);
+}
+
 /** Says what went wrong, as a form would. */
 async function explain(username: string, name: string): Promise<string> {
   const { error } = await users.POST("/api/users", { body: { username, name, bio: "" } });
@@ -162,6 +170,7 @@ const created = await create();
 const ids = created.posts.map((post) => post.id);
 await filter(created.user, created.thread.id, ids);
 await page(created.thread.id, created.posts);
+await summarize(created.thread.id, ids);
 await edit(created.posts[0]!.id);
 await fail(created.user.username);
 await remove(ids);

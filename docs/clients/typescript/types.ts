@@ -31,6 +31,9 @@ same<components["schemas"]["NewPost"], { thread: number; text: string; user?: nu
 same<components["schemas"]["PostReplacement"], { thread: number; text: string; user?: number }>(true);
 same<components["schemas"]["PostPatch"], Partial<Post>>(true);
 
+type Summary = { thread?: number; user?: number; posts: number; lastPost?: number; lastPostAt?: string };
+same<components["schemas"]["PostSummary"], Summary>(true);
+
 /** The problems of an operation, by status. */
 type Problems<O extends { responses: object }> = {
   [S in keyof O["responses"] as O["responses"][S] extends { content: { "application/problem+json": unknown } }
@@ -58,6 +61,7 @@ type Edited = With<Omit<Deleted, 400> & OfBodies, { 400: "malformed-json" | "inv
 same<Problems<operations["listPosts"]>, Listed>(true);
 same<Problems<operations["listPostsByThread"]>, ListedBy>(true);
 same<Problems<operations["listPostsByUser"]>, ListedBy>(true);
+same<Problems<operations["summarizePosts"]>, Listed>(true);
 same<Problems<operations["getPost"]>, Read>(true);
 same<Problems<operations["createPost"]>, Created>(true);
 same<Problems<operations["replacePost"]>, Edited>(true);
@@ -74,6 +78,7 @@ same<Query<OnUsers["listUsers"]>, With<Page, { username?: string }>>(true);
 same<Query<OnThreads["listThreads"]>, With<Page, { createdBy?: number }>>(true);
 same<Query<operations["listPosts"]>, With<Page, { thread?: number; user?: number }>>(true);
 same<Query<operations["listPostsByThread"]>, Query<operations["listPosts"]>>(true);
+same<Query<operations["summarizePosts"]>, { thread?: number[]; user?: number[] }>(true);
 
 // Paths without ids take none.
 same<Posts["/api/posts"]["parameters"]["path"], undefined>(true);
