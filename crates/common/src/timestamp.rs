@@ -1,5 +1,7 @@
 //! Points in time.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -16,6 +18,13 @@ impl Timestamp {
     pub fn now() -> Self {
         let now = jiff::Timestamp::now();
         Self(jiff::Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
+    }
+
+    /// The time so much before this one; the earliest time if that is later.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        let earliest = jiff::Timestamp::MIN;
+        Self(self.0.saturating_sub(duration).unwrap_or(earliest))
     }
 }
 
@@ -101,6 +110,14 @@ mod tests {
         ] {
             read(&format!("\"{none}\"")).unwrap_err();
         }
+        let minute = Duration::from_mins(1);
+        let earlier = serde_json::from_str::<Timestamp>("\"2026-03-04T00:00:30Z\"").unwrap();
+        assert_eq!(
+            earlier.saturating_sub(minute).to_string(),
+            "2026-03-03T23:59:30.000Z"
+        );
+        let first = earlier.saturating_sub(Duration::MAX);
+        assert_eq!(first.saturating_sub(minute), first);
         let now = Timestamp::now();
         assert_eq!(now.to_string().len(), "2026-03-04T09:12:33.120Z".len());
         assert_eq!(read(&format!("\"{now}\"")).unwrap(), now.to_string());

@@ -11,6 +11,16 @@ pub enum Author {
     Moderator(u64),
 }
 
+impl Author {
+    /// The user; `None` for the service. A moderator is the same user as without that role.
+    pub(crate) fn user(self) -> Option<u64> {
+        match self {
+            Self::Service => None,
+            Self::User(user) | Self::Moderator(user) => Some(user),
+        }
+    }
+}
+
 /// What an author may not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAllowed {

@@ -11,12 +11,16 @@ use serde_json::{
 
 use crate::{
     author::Author,
+    digest::Digest,
     document::{record, same},
     error::WriteError,
     json::{self, Object},
-    memory::state::{Record, State, StateChange},
+    memory::{
+        remembered::{KeyChanges, Remembered},
+        state::{Record, State, StateChange},
+    },
     rules::{edit, owner, unique},
-    write::{JournalChange, Operation, Precondition, Written},
+    write::{Changes, JournalChange, KeyedRequest, Operation, Precondition, Written},
 };
 
 /// Writes that are decided but not yet durable. The state does not contain them.
@@ -34,6 +38,8 @@ pub(crate) struct Batch<'a, M> {
     /// In the order in which they were decided.
     changes: Vec<StateChange<M>>,
     journalled: Vec<JournalChange>,
+    /// The keys that the batch remembers, in the order in which they were decided.
+    remember: Vec<Remembered>,
     /// Bytes of the records in `changes`.
     bytes: usize,
     /// Bytes of the JSON list of all records after the batch.
@@ -53,6 +59,7 @@ impl<'a, M: Model> Batch<'a, M> {
             holders: HashMap::new(),
             changes: Vec::new(),
             journalled: Vec::new(),
+            remember: Vec::new(),
             bytes: 0,
             total: state.summary.array_bytes() as u64,
             total_max: u64::MAX,
@@ -67,21 +74,31 @@ impl<'a, M: Model> Batch<'a, M> {
 
     /// Decides one write. The decision holds only once the batch is durable. The checks come in
     /// this order: the record exists, the author may write it, the precondition holds, the
-    /// members are valid.
+    /// members are valid. A key of the author's comes before the members: the request with it
+    /// has been answered, whatever has changed since.
     ///
     /// # Errors
     /// When the write is refused. The batch is then unchanged.
     pub fn decide(&mut self, author: Author, operation: Operation) -> Result<Written, WriteError> {
         match operation {
-            Operation::Create(mut members) => {
+            Operation::Create(mut members, keyed) => {
                 owner::may_create::<M>(author, &members)?;
+                if let Some(keyed) = keyed
+                    && let Some(first) = self.remembered(author.user(), keyed.key)
+                {
+                    return self.replay(first, keyed.body);
+                }
                 owner::set_owner::<M>(author, &mut members);
                 let id = self.last_id + 1;
                 let record = edit::created::<M>(members, id, &self.now_text)?;
                 if id > Id::<M>::MAX {
                     return Err(WriteError::NoMoreIds);
                 }
-                self.put(id, &record)
+                let key = keyed.map(|keyed| self.key(author.user(), keyed, id));
+                let key = key.transpose()?;
+                let written = self.put(id, &record)?;
+                self.remember.extend(key);
+                Ok(written)
             }
             Operation::Replace(id, mut members, precondition) => {
                 let (json, current) = self.current(id)?;
@@ -107,7 +124,7 @@ impl<'a, M: Model> Batch<'a, M> {
                 self.records.insert(id, None);
                 self.changes.push(StateChange { id, record: None });
                 self.journalled.push(JournalChange::Delete(id));
-                Ok(Written { id, record: None })
+                Ok(Written::new(id, None))
             }
         }
     }
@@ -117,9 +134,60 @@ impl<'a, M: Model> Batch<'a, M> {
         self.bytes
     }
 
-    /// The changes of the batch, for the state and for the journal.
-    pub fn into_changes(self) -> (Vec<StateChange<M>>, Vec<JournalChange>) {
-        (self.changes, self.journalled)
+    /// The changes of the batch, for the state and for the journal. Those of the keys are the
+    /// same for both.
+    pub fn into_changes(self) -> (Vec<StateChange<M>>, Changes) {
+        let keys = KeyChanges {
+            forget: self.state.keys().forgotten_at(self.now),
+            remember: self.remember,
+        };
+        let records = self.journalled;
+        (self.changes, Changes { records, keys })
+    }
+
+    /// What is remembered of this user's key after the writes that are decided so far.
+    fn remembered(&self, user: Option<u64>, key: Digest) -> Option<Remembered> {
+        let is = |own: &&Remembered| own.key == key && own.user.map(Id::get) == user;
+        let own = self.remember.iter().find(is);
+        let stored = || self.state.keys().get(user, key);
+        let found = own.or_else(stored).copied();
+        found.filter(|found| found.holds_at(self.now))
+    }
+
+    /// The answer to a request whose key has been used before.
+    fn replay(&self, first: Remembered, body: Digest) -> Result<Written, WriteError> {
+        let id = first.id.get();
+        if first.body != body {
+            return Err(WriteError::KeyReused { id });
+        }
+        let (json, _) = self.current(id).map_err(|error| match error {
+            WriteError::NotFound => WriteError::MadeAndDeleted { id },
+            error => error,
+        })?;
+        let replayed = true;
+        let record = Some(Record::new(json));
+        Ok(Written {
+            id,
+            record,
+            replayed,
+        })
+    }
+
+    /// What to remember of a request that makes the record with this id.
+    fn key(
+        &self,
+        user: Option<u64>,
+        keyed: KeyedRequest,
+        id: u64,
+    ) -> Result<Remembered, WriteError> {
+        let valid = |id| Id::new(id).map_err(|error| unreadable(&error));
+        Ok(Remembered {
+            key: keyed.key,
+            user: user.map(valid).transpose()?,
+            body: keyed.body,
+            id: valid(id)?,
+            at: self.now,
+        })
     }
 
     /// The record with this id after the writes that are decided so far.
@@ -141,10 +209,7 @@ impl<'a, M: Model> Batch<'a, M> {
         record: &Object,
     ) -> Result<Written, WriteError> {
         if current == record {
-            return Ok(Written {
-                id,
-                record: Some(Record::new(json)),
-            });
+            return Ok(Written::new(id, Some(Record::new(json))));
         }
         self.put(id, record)
     }
@@ -179,10 +244,7 @@ impl<'a, M: Model> Batch<'a, M> {
         }
         self.total = total;
         self.add_put(id, json.clone(), model, journalled);
-        Ok(Written {
-            id,
-            record: Some(Record::new(json)),
-        })
+        Ok(Written::new(id, Some(Record::new(json))))
     }
 
     /// Adds a record that has passed all checks.

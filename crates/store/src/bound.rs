@@ -4,10 +4,14 @@ use std::{fs, path::Path};
 
 use common::Model;
 
-use crate::{error::OpenError, memory::state::State};
+use crate::{
+    error::OpenError,
+    memory::{remembered, state::State},
+};
 
 /// A file may be this many times as large as the bound on the list of records, since it may
-/// have white space and other collections. A larger file is not read at all.
+/// have white space and other collections. The remembered keys come on top: a small collection
+/// may have many. A larger file is not read at all.
 const FILE_SHARE: u64 = 4;
 
 /// Checks the size of the file at `path` before it is read.
@@ -17,7 +21,9 @@ const FILE_SHARE: u64 = 4;
 pub(crate) fn check_file(path: &Path, bytes_max: u64) -> Result<(), OpenError> {
     // An error is ignored here: reading the file reports it.
     let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-    check_bytes(path, bytes, bytes_max, bytes_max.saturating_mul(FILE_SHARE))
+    let limit = bytes_max.saturating_mul(FILE_SHARE);
+    let limit = limit.saturating_add(remembered::BYTES_MAX);
+    check_bytes(path, bytes, bytes_max, limit)
 }
 
 /// Checks the size of a collection that was read.

@@ -1,13 +1,13 @@
 //! Digests of contents.
 
-use std::{fmt, iter::Sum, num::ParseIntError, str::FromStr};
+use std::{fmt, iter::Sum, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A digest of the contents of a record, a list or a file (XXH3, 128 bits). Equal contents
 /// have equal digests in every process and after every restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Digest(u128);
 
 impl Digest {
@@ -35,11 +35,22 @@ impl From<u128> for Digest {
     }
 }
 
-impl FromStr for Digest {
-    type Err = ParseIntError;
+/// The text is not a digest as `Display` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 32 hexadecimal digits in lower case")]
+pub struct InvalidDigest;
 
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        u128::from_str_radix(text, 16).map(Self)
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let canonical = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 32 || !text.bytes().all(canonical) {
+            return Err(InvalidDigest);
+        }
+        u128::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| InvalidDigest)
     }
 }
 

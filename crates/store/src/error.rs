@@ -194,6 +194,18 @@ pub enum WriteError {
         /// The other record's id.
         holder: u64,
     },
+    /// The author has used the key for a request with another body.
+    #[error("the key was used for another request, which made record {id}")]
+    KeyReused {
+        /// The record that the request with the key made.
+        id: u64,
+    },
+    /// An earlier request with the key made a record that has been deleted since.
+    #[error("record {id}, which the request with this key made, has been deleted")]
+    MadeAndDeleted {
+        /// The record's id.
+        id: u64,
+    },
     /// The client's members do not make a valid record.
     #[error("the members make no record")]
     Invalid(Vec<MemberError>),

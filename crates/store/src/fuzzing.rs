@@ -7,8 +7,10 @@ use crate::{
     document::load::Document,
     journal::file::format::JournalContents,
     json,
+    memory::remembered::KeyChanges,
     round_trip::{self, Files},
-    write::{JournalChange, Operation, Precondition, Written},
+    rules::body,
+    write::{Changes, IdempotencyKey, KeyedRequest, Operation, Precondition, Written},
 };
 
 /// Reads any bytes as a `db.json`. They must be refused, or yield the same after they are
@@ -44,7 +46,7 @@ fn records<M: Model>(bytes: &[u8]) -> Vec<Value> {
     records
 }
 
-/// Reads any bytes as a journal, and as a record in a journal. They must be refused, or be
+/// Reads any bytes as a journal, and as a record and a list of keys in a journal. They must be refused, or be
 /// the same after they are written to a `db.json` and read again.
 ///
 /// # Panics
@@ -56,9 +58,19 @@ pub fn journal(bytes: &[u8]) {
     let Some(record) = record.ok().filter(|record| !record.contains('\n')) else {
         return;
     };
+    if let Ok(remember) = serde_json::from_str(record) {
+        let mut files = started::<User>(FINN);
+        let forget = None;
+        files.append(Changes {
+            records: Vec::new(),
+            keys: KeyChanges { forget, remember },
+        });
+        let recovered = files.recovered().expect("keys can always be applied");
+        round_trip::assert_survives(&recovered);
+    }
     if let Ok(record) = RawValue::from_string(record.to_owned()) {
         let mut files = started::<User>(FINN);
-        files.append(vec![JournalChange::Put(record)]);
+        files.append_record(record);
         if let Ok(recovered) = files.recovered() {
             round_trip::assert_survives(&recovered);
         }
@@ -100,7 +112,12 @@ fn write<M: Model>(record: &str, body: &Value) {
     if let Value::Object(members) = body {
         let replace = Operation::Replace(1, members.clone(), Precondition::default());
         let _ = files.write(replace, now);
-        let _ = files.write(Operation::Create(members.clone()), now);
+        let keyed = KeyedRequest::new(IdempotencyKey::new(b"k"), body::digest(members));
+        let create = || Operation::Create(members.clone(), Some(keyed));
+        let created = files.write(create(), now).ok();
+        let again = files.write(create(), now).ok();
+        let record = |written: Option<Written>| written.map(|written| (written.id, written.record));
+        assert_eq!(record(again), record(created));
     }
 }
 
@@ -116,13 +133,14 @@ pub fn merge_patch(bytes: &[u8]) {
     };
     let now = Timestamp::now();
     let mut files = Files::<User>::start(br#"{"users":[]}"#).expect("this file is sound");
-    if files.write(Operation::Create(members), now).is_err() {
+    if files.write(Operation::Create(members, None), now).is_err() {
         return;
     }
     let patched = files.write(Operation::Patch(1, patch, Precondition::default()), now);
     let Ok(Written {
         id,
         record: Some(record),
+        ..
     }) = patched
     else {
         return;

@@ -36,5 +36,5 @@ pub use memory::index::tally::{Last, Tally};
 pub use memory::list::{CutOff, Frames, List};
 pub use memory::state::Record;
 pub use query::{Filter, Query};
-pub use store::{Status, Store};
-pub use write::{Precondition, Versions};
+pub use store::{Created, Status, Store};
+pub use write::{IdempotencyKey, Precondition, Versions};

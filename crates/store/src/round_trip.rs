@@ -2,6 +2,7 @@
 //! start must read the same collection from them.
 
 use common::{Model, Timestamp};
+use serde_json::value::RawValue;
 
 use crate::{
     author::Author,
@@ -13,8 +14,8 @@ use crate::{
         format::{Header, JournalContents, Line, length_for, line_at},
         recovery::apply,
     },
-    memory::state::State,
-    write::{JournalChange, Operation, Written},
+    memory::{remembered::KeyChanges, state::State},
+    write::{Changes, JournalChange, Operation, Written},
 };
 
 /// A collection, its `db.json`, and a journal with the writes since.
@@ -48,10 +49,23 @@ impl<M: Model> Files<M> {
     /// # Panics
     /// When a start would not recover the same collection.
     pub fn write(&mut self, operation: Operation, now: Timestamp) -> Result<Written, WriteError> {
+        self.write_as(Author::Service, operation, now)
+    }
+
+    /// As [`Files::write`], on behalf of this author.
+    ///
+    /// # Panics
+    /// As [`Files::write`].
+    pub fn write_as(
+        &mut self,
+        author: Author,
+        operation: Operation,
+        now: Timestamp,
+    ) -> Result<Written, WriteError> {
         let mut batch = Batch::new(&self.document.state, now);
-        let decided = batch.decide(Author::Service, operation);
+        let decided = batch.decide(author, operation);
         let (changes, journalled) = batch.into_changes();
-        assert_eq!(changes.len(), journalled.len());
+        assert_eq!(changes.len(), journalled.records.len());
         if let Err(error) = &decided {
             assert!(changes.is_empty(), "{error}: and changed all the same");
             assert!(!matches!(error, WriteError::Unreadable(_)), "{error}");
@@ -59,14 +73,23 @@ impl<M: Model> Files<M> {
         if changes.is_empty() {
             return decided;
         }
+        let keys = journalled.keys.clone();
         self.append(journalled);
         self.document.state.apply(&changes);
+        self.document.state.apply_keys(&keys);
         self.check();
         decided
     }
 
+    /// Appends a batch with this record to the journal alone.
+    pub fn append_record(&mut self, record: Box<RawValue>) {
+        let records = vec![JournalChange::Put(record)];
+        let keys = KeyChanges::default();
+        self.append(Changes { records, keys });
+    }
+
     /// Appends a batch to the journal alone.
-    pub fn append(&mut self, changes: Vec<JournalChange>) {
+    pub fn append(&mut self, changes: Changes) {
         self.batches += 1;
         let line = Line::changes(self.batches, changes);
         let line = line_at(self.journal.len() as u64, &line).expect("a batch is JSON");
@@ -90,9 +113,7 @@ impl<M: Model> Files<M> {
         let mut document = Document::parse(&self.base).expect("it was read before");
         for entry in journal.entries {
             if let crate::journal::file::format::Entry::Changes { changes, .. } = entry {
-                for change in changes {
-                    apply(&mut document, change)?;
-                }
+                apply(&mut document, changes)?;
             }
         }
         Ok(document)
@@ -120,6 +141,14 @@ fn assert_same<M: Model>(found: &State<M>, expected: &State<M>) {
     assert_eq!(found.last_id, expected.last_id);
     assert_eq!(found.summary, expected.summary);
     assert_eq!(records(found), records(expected));
+    assert_eq!(keys(found), keys(expected));
+}
+
+/// The remembered keys as a file holds them, from the oldest one.
+pub(crate) fn keys<M: Model>(state: &State<M>) -> Vec<String> {
+    let keys = state.keys().iter();
+    keys.map(|key| serde_json::to_string(key).expect("a key is JSON"))
+        .collect()
 }
 
 /// The records' JSON, in id order.

@@ -37,7 +37,8 @@ use crate::{
         state::Record,
     },
     query::{Filter, Query},
-    write::{Operation, Precondition, Written},
+    rules::body,
+    write::{IdempotencyKey, KeyedRequest, Operation, Precondition, Written},
 };
 
 /// A collection of records, loaded from a `db.json`. Clones share it.
@@ -78,6 +79,17 @@ pub struct Status {
     pub refusal: Option<String>,
     /// Whether the journal can be folded into `db.json`.
     pub folding: Folding,
+}
+
+/// What came of a request to create a record.
+#[derive(Debug, Clone)]
+pub struct Created<M> {
+    /// The record's id.
+    pub id: Id<M>,
+    /// The record as it is now.
+    pub record: Record,
+    /// Whether an earlier request with the same key made it, and this one did nothing.
+    pub replayed: bool,
 }
 
 impl<M: Model> Clone for Store<M> {
@@ -168,9 +180,31 @@ impl<M: Model> Store<M> {
         author: Author,
         members: Object,
     ) -> Result<(Id<M>, Record), WriteError> {
-        let written = self.write(author, Operation::Create(members)).await?;
-        let id = Id::new(written.id).map_err(|_| WriteError::NoMoreIds)?;
-        Ok((id, written.record.ok_or(WriteError::NotFound)?))
+        let created = self.create_once(author, None, members).await?;
+        Ok((created.id, created.record))
+    }
+
+    /// As [`Store::create`], for a request that the author may send several times with the same
+    /// key: within 24 hours only the first one creates a record. Others with the same members get
+    /// that record as it is now. Without a key every request creates one.
+    ///
+    /// # Errors
+    /// As [`Store::create`], [`WriteError::KeyReused`] and [`WriteError::MadeAndDeleted`]. A
+    /// request that is refused may be sent again with the same key and other members.
+    pub async fn create_once(
+        &self,
+        author: Author,
+        key: Option<IdempotencyKey>,
+        members: Object,
+    ) -> Result<Created<M>, WriteError> {
+        let keyed = key.map(|key| KeyedRequest::new(key, body::digest(&members)));
+        let create = Operation::Create(members, keyed);
+        let written = self.write(author, create).await?;
+        Ok(Created {
+            id: Id::new(written.id).map_err(|_| WriteError::NoMoreIds)?,
+            record: written.record.ok_or(WriteError::NotFound)?,
+            replayed: written.replayed,
+        })
     }
 
     /// Replaces a record's members. The owner and members that the model does not know stay,

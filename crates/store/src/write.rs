@@ -3,14 +3,47 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::{digest::Digest, json::Object, memory::state::Record};
+use crate::{
+    digest::Digest,
+    json::Object,
+    memory::{remembered::KeyChanges, state::Record},
+};
 
 /// A write that a client asks for.
 pub(crate) enum Operation {
-    Create(Object),
+    /// A request with a key is done once, however often it is sent.
+    Create(Object, Option<KeyedRequest>),
     Replace(u64, Object, Precondition),
     Patch(u64, Value, Precondition),
     Delete(u64, Precondition),
+}
+
+/// The key of a request that is to be done once, however often the client sends it
+/// (`Idempotency-Key`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdempotencyKey(Digest);
+
+impl IdempotencyKey {
+    /// The key with this text. Different callers may use the same text for different requests.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        Self(Digest::of(text))
+    }
+}
+
+/// A request with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyedRequest {
+    /// Digest of the key.
+    pub key: Digest,
+    /// Digest of the body.
+    pub body: Digest,
+}
+
+impl KeyedRequest {
+    pub fn new(key: IdempotencyKey, body: Digest) -> Self {
+        Self { key: key.0, body }
+    }
 }
 
 /// A condition that the current record must meet, or the write is refused. The default has no
@@ -44,10 +77,30 @@ impl Precondition {
 }
 
 /// The result of a write.
+#[derive(Debug)]
 pub(crate) struct Written {
     pub id: u64,
     /// The record after the write; `None` when it was deleted.
     pub record: Option<Record>,
+    /// Whether an earlier request with the same key made the record, and this one did nothing.
+    pub replayed: bool,
+}
+
+impl Written {
+    pub fn new(id: u64, record: Option<Record>) -> Self {
+        Self {
+            id,
+            record,
+            replayed: false,
+        }
+    }
+}
+
+/// What a batch changes, as a line of the journal holds it.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub records: Vec<JournalChange>,
+    pub keys: KeyChanges,
 }
 
 /// A change of one record, as a line of the journal holds it.

@@ -216,3 +216,17 @@ async fn a_cut_journal_is_refused_and_goes_on_as_its_message_says() {
         .unwrap();
     assert_eq!(open(&path).unwrap().status().await.unwrap().records, 1);
 }
+
+#[test]
+fn a_small_collection_may_have_many_keys() {
+    let digest = |number: u32| format!("{number:032x}");
+    let keys: Vec<_> = (0..10_000)
+        .map(|number| {
+            let (key, at) = (digest(number), "2026-03-04T09:12:33.120Z");
+            json!({"key": key, "body": key, "id": 9, "at": at})
+        })
+        .collect();
+    let (_directory, path) = with(&json!({"users": [], "idempotencyKeys": {"users": keys}}));
+    let found = verify::<User>(&path, 1000).unwrap();
+    assert_eq!((found.records, found.last_id), (0, 9));
+}

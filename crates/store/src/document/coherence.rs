@@ -230,7 +230,7 @@ mod tests {
     fn what_no_start_would_read_is_one_refused_write() {
         let state = State::<Note<NOT_WRITTEN>>::new();
         let mut batch = Batch::new(&state, Timestamp::now());
-        let create = Operation::Create(serde_json::from_value(json!({"text": "t"})).unwrap());
+        let create = Operation::Create(serde_json::from_value(json!({"text": "t"})).unwrap(), None);
         let refused = batch
             .decide(Author::Service, create)
             .map(|written| written.id);
@@ -239,6 +239,6 @@ mod tests {
         };
         assert!(why.contains("missing field `author`"), "{why}");
         let (changes, journalled) = batch.into_changes();
-        assert!(changes.is_empty() && journalled.is_empty());
+        assert!(changes.is_empty() && journalled.records.is_empty());
     }
 }

@@ -168,7 +168,7 @@ impl<M: Model> Records<M> {
     ///
     /// # Errors
     /// The first fault in a record that stands behind a record with a higher id.
-    fn finish(self, other_members: OtherMembers) -> Result<Document<M>, JsonError> {
+    fn finish(self, mut other_members: OtherMembers) -> Result<Document<M>, JsonError> {
         let mut state = self.loader.finish();
         for late in self.late {
             let Late { position, id, json } = late;
@@ -184,6 +184,7 @@ impl<M: Model> Records<M> {
         if let Some(last_id) = other_members.last_ids.get(M::COLLECTION) {
             state.last_id = last_id.as_u64().unwrap_or(0).max(state.last_id);
         }
+        state.set_keys(other_members.keys.take(M::COLLECTION));
         Ok(Document {
             state,
             other_members,

@@ -1,5 +1,6 @@
 //! The members of a `db.json` other than the collection.
 
+pub(crate) mod keys;
 mod names;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
+use self::keys::Keys;
 use crate::{
     document::position::Position,
     json::{JsonError, twice},
@@ -25,12 +27,14 @@ pub(crate) const LAST_IDS: &str = "lastIds";
 type Member = (String, Box<RawValue>);
 
 /// The members of a `db.json` other than the collection, as they are spelled in it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct OtherMembers {
     /// In file order. The collection comes after the first `before` of them.
     members: Vec<Member>,
     before: usize,
     pub last_ids: Map<String, Value>,
+    /// Of other collections, once those of this one are taken out.
+    pub keys: Keys,
 }
 
 impl OtherMembers {

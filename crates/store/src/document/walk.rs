@@ -2,21 +2,20 @@
 //!
 //! Messages about the JSON are those of `serde_json`, which does not read a text in pieces.
 
+mod first;
+
 use std::{
     collections::HashSet, convert::Infallible, fmt, io::Read, marker::PhantomData, mem, ops::Range,
 };
 
 use common::Model;
-use serde::{
-    Deserialize,
-    de::{self, DeserializeOwned, Deserializer},
-};
-use serde_json::value::RawValue;
+use serde::de::{self, Deserializer};
 
+use self::first::{parse_first, raw, skip_space};
 use crate::{
     digest::Digest,
     document::{
-        other_members::{LAST_IDS, LastIds, OtherMembers},
+        other_members::{LAST_IDS, LastIds, OtherMembers, keys::IDEMPOTENCY_KEYS},
         position::Position,
         record,
         source::{Source, Unread},
@@ -217,6 +216,10 @@ impl<M: Model, R: Read> Walk<M, R> {
                 self.other_members.last_ids = last_ids;
                 Ok(())
             }
+            Some(_) if name == IDEMPOTENCY_KEYS => {
+                self.other_members.keys = self.value(parse_first)?;
+                Ok(())
+            }
             Some(_) => {
                 let start = self.source.position(self.at);
                 let value =
@@ -373,27 +376,4 @@ impl de::Visitor<'_> for Expected<'_> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
-}
-
-/// The place of the first byte at or after `at` that is not white space.
-fn skip_space(text: &str, at: usize) -> Option<usize> {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    let found = text.as_bytes()[at..]
-        .iter()
-        .position(|byte| !is_space(byte));
-    found.map(|behind| at + behind)
-}
-
-/// The object, array or string at the beginning of a text, and its length in bytes.
-fn parse_first<T: DeserializeOwned>(text: &str) -> serde_json::Result<(T, usize)> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
-    let value = values.next().unwrap_or_else(|| serde_json::from_str(""))?;
-    Ok((value, values.byte_offset()))
-}
-
-/// The value at the beginning of a text, and its length in bytes.
-fn raw(text: &str) -> serde_json::Result<(&RawValue, usize)> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = <&RawValue>::deserialize(&mut deserializer)?;
-    Ok((value, value.get().len()))
 }

@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use crate::{error::CloseError, memory::state::State, write::JournalChange};
+use crate::{error::CloseError, memory::state::State, write::Changes};
 
 pub(crate) mod answers;
 pub(crate) mod file;
@@ -19,7 +19,7 @@ pub(crate) trait Journal<M> {
     ///
     /// # Errors
     /// When that is not so, or is unknown.
-    fn append(&mut self, state: &State<M>, batch: Vec<JournalChange>) -> Result<(), AppendError>;
+    fn append(&mut self, state: &State<M>, batch: Changes) -> Result<(), AppendError>;
 
     /// How long to wait for a write before [`Occasion::Idle`]; `None` when the journal need
     /// not be folded then.

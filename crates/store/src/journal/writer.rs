@@ -20,7 +20,7 @@ use crate::{
         answers::{Answer, Answers},
         shared::Shared,
     },
-    memory::state::StateChange,
+    memory::{remembered::KeyChanges, state::StateChange},
     write::Operation,
 };
 
@@ -128,10 +128,11 @@ impl<M: Model, J: Journal<M>> Writer<M, J> {
         let (changes, journalled) = batch.into_changes();
         drop(state);
         if !changes.is_empty() {
+            let keys = journalled.keys.clone();
             let appended = self.journal.append(&self.shared.state(), journalled);
             let error = match appended {
                 Ok(()) => {
-                    self.publish(&changes);
+                    self.publish(&changes, &keys);
                     None
                 }
                 Err(AppendError::PutOff(error)) => {
@@ -178,11 +179,12 @@ impl<M: Model, J: Journal<M>> Writer<M, J> {
     }
 
     /// Shows readers the changes, which are durable now.
-    fn publish(&self, changes: &[StateChange<M>]) {
+    fn publish(&self, changes: &[StateChange<M>], keys: &KeyChanges) {
         self.shared.writes.fetch_add(changes.len() as u64, Relaxed);
         let mut state = self.shared.state_mut();
         state.apply(changes);
         state.position += 1;
+        state.apply_keys(keys);
         state.pins.set_collection_bytes(state.summary.array_bytes());
         let pins = Arc::clone(&state.pins);
         drop(state);

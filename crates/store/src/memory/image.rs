@@ -1,8 +1,8 @@
-//! All records of one instant, to be written to a file.
+//! All records and remembered keys of one instant, to be written to a file.
 
 use std::sync::Arc;
 
-use crate::memory::{page::Page, pages::Pages, pins::Pinned};
+use crate::memory::{page::Page, pages::Pages, pins::Pinned, remembered::Remembered};
 
 /// All records of a collection as they were at one instant.
 ///
@@ -14,14 +14,22 @@ pub(crate) struct Image {
     pub collection: &'static str,
     /// The highest id ever given.
     pub last_id: u64,
+    /// The remembered keys. The oldest one comes first.
+    pub keys: Vec<Remembered>,
     pages: Arc<Pinned<Pages>>,
 }
 
 impl Image {
-    pub fn new(collection: &'static str, pages: Arc<Pinned<Pages>>, last_id: u64) -> Self {
+    pub fn new(
+        collection: &'static str,
+        pages: Arc<Pinned<Pages>>,
+        last_id: u64,
+        keys: Vec<Remembered>,
+    ) -> Self {
         Self {
             collection,
             last_id,
+            keys,
             pages,
         }
     }

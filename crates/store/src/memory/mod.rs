@@ -8,6 +8,7 @@ pub(crate) mod list;
 pub(crate) mod page;
 pub(crate) mod pages;
 pub(crate) mod pins;
+pub(crate) mod remembered;
 pub(crate) mod rows;
 pub(crate) mod selection;
 pub(crate) mod snapshot;

@@ -13,6 +13,7 @@ use crate::{
         page::PageBuilder,
         pages::{Edit, Pages},
         pins::{Pinned, Pins},
+        remembered::{KeyChanges, RememberedKeys},
     },
     query::Filter,
 };
@@ -54,6 +55,8 @@ pub(crate) struct State<M> {
     /// The position in the journal of the last batch that is in the state, counted from the
     /// start of this process.
     pub position: u64,
+    /// The keys of requests that made a record.
+    keys: RememberedKeys,
     model: PhantomData<fn() -> M>,
 }
 
@@ -67,6 +70,7 @@ impl<M: Model> State<M> {
             summary: Summary::default(),
             last_id: 0,
             position: 0,
+            keys: RememberedKeys::default(),
             model: PhantomData,
         }
     }
@@ -75,9 +79,30 @@ impl<M: Model> State<M> {
         self.pages.get(id).map(|(page, slot)| page.share(slot))
     }
 
-    /// All records as they are now. Shares the pages, and copies no record.
+    /// All records and keys as they are now. Shares the pages, and copies no record.
     pub fn image(&self) -> Image {
-        Image::new(M::COLLECTION, Arc::clone(&self.pages), self.last_id)
+        let keys = self.keys.iter().copied().collect();
+        Image::new(M::COLLECTION, Arc::clone(&self.pages), self.last_id, keys)
+    }
+
+    /// The keys of requests that made a record.
+    pub fn keys(&self) -> &RememberedKeys {
+        &self.keys
+    }
+
+    /// Takes over the keys that a file remembers.
+    pub fn set_keys(&mut self, keys: RememberedKeys) {
+        // Their ids have been given, and must not become another record's.
+        let ids = keys.iter().map(|key| key.id.get());
+        self.last_id = ids.max().unwrap_or(0).max(self.last_id);
+        self.keys = keys;
+    }
+
+    /// Applies what a batch changes of the remembered keys.
+    pub fn apply_keys(&mut self, changes: &KeyChanges) {
+        let ids = changes.remember.iter().map(|key| key.id.get());
+        self.last_id = ids.max().unwrap_or(0).max(self.last_id);
+        self.keys.apply(changes);
     }
 
     /// The records with this key in the index with this number.

@@ -236,14 +236,19 @@ impl Run {
         }
         for (answer, expected) in answers.into_iter().zip(expected) {
             match (answer, expected) {
-                (Ok(written), Expected::Done(id)) => {
+                (Ok(written), expected @ (Expected::Done(id) | Expected::Replayed(id))) => {
                     prop_assert_eq!(written.id, id);
+                    prop_assert_eq!(written.replayed, expected == Expected::Replayed(id));
                     if let (Some(user), Some(record)) = (after.users.get_mut(&id), written.record) {
                         user.json = Some(text(&record.json));
                     }
                 }
                 (Err(WriteError::NotFound), Expected::NotFound)
                 | (Err(WriteError::Conflict { .. }), Expected::Conflict) => {}
+                (Err(WriteError::KeyReused { id }), Expected::KeyReused(expected))
+                | (Err(WriteError::MadeAndDeleted { id }), Expected::MadeAndDeleted(expected)) => {
+                    prop_assert_eq!(id, expected);
+                }
                 (answer, expected) => {
                     let answer = answer.map(|written| written.id);
                     prop_assert!(false, "answered {answer:?}, expected {expected:?}");
@@ -273,7 +278,8 @@ fn run(seed: u64, steps: &[Step], ignored: Option<&str>) -> TestCaseResult {
     }
     run.restart(true)?;
     let username = 99;
-    run.write(&[Op::Create { username, bio: 0 }])?;
+    let (bio, key) = (0, None);
+    run.write(&[Op::Create { username, bio, key }])?;
     prop_assert!(run.acceptable[0].is(&run.shared));
     run.restart(true)
 }
@@ -331,6 +337,7 @@ fn these_are_all_syncs() {
         let create = Op::Create {
             username: 1,
             bio: 800,
+            key: None,
         };
         run.step(&Step::Write(vec![create])).unwrap();
         let which = u8::try_from(run.acceptable[0].last_id).unwrap();

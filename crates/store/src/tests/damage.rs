@@ -35,7 +35,7 @@ fn killed() -> (Simulated, Vec<String>) {
     let mut writer = writer.unwrap();
     let user = json!({"username": "bmo", "name": "BMO", "bio": "b".repeat(300)});
     for operation in [
-        Operation::Create(serde_json::from_value(user).unwrap()),
+        Operation::Create(serde_json::from_value(user).unwrap(), None),
         Operation::Patch(1, json!({"bio": "Adventurer."}), Precondition::default()),
         Operation::Delete(2, Precondition::default()),
     ] {

@@ -6,6 +6,7 @@ mod damage;
 mod folding;
 mod foreign;
 mod isolation;
+mod keys;
 mod oracle;
 pub(crate) mod simulated;
 mod soundness;

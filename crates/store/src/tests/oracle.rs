@@ -8,16 +8,31 @@ use serde_json::{Value, json};
 use crate::{
     journal::shared::Shared,
     json::Object,
-    write::{Operation, Precondition},
+    rules::body,
+    write::{IdempotencyKey, KeyedRequest, Operation, Precondition},
 };
 
 /// A write. `which` selects one of the ids so far; `username` is the number of a username.
 #[derive(Debug, Clone)]
 pub enum Op {
-    Create { username: u8, bio: usize },
-    Replace { which: u8, username: u8, bio: usize },
-    Patch { which: u8, bio: usize },
-    Delete { which: u8 },
+    /// `key` is the number of a key.
+    Create {
+        username: u8,
+        bio: usize,
+        key: Option<u8>,
+    },
+    Replace {
+        which: u8,
+        username: u8,
+        bio: usize,
+    },
+    Patch {
+        which: u8,
+        bio: usize,
+    },
+    Delete {
+        which: u8,
+    },
 }
 
 /// The collection as it should be.
@@ -25,6 +40,8 @@ pub enum Op {
 pub struct Oracle {
     pub users: BTreeMap<u64, ExpectedUser>,
     pub last_id: u64,
+    /// The body of the request with each key, and the record that it made.
+    pub keys: BTreeMap<u8, (u8, usize, u64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,12 +58,31 @@ pub struct ExpectedUser {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     Done(u64),
+    /// Done before.
+    Replayed(u64),
     NotFound,
     Conflict,
+    KeyReused(u64),
+    MadeAndDeleted(u64),
 }
 
 impl Oracle {
     pub fn apply(&mut self, op: &Op) -> Expected {
+        if let Op::Create {
+            username,
+            bio,
+            key: Some(key),
+        } = op
+            && let Some((first_username, first_bio, id)) = self.keys.get(key)
+        {
+            return if (username, bio) != (first_username, first_bio) {
+                Expected::KeyReused(*id)
+            } else if self.users.contains_key(id) {
+                Expected::Replayed(*id)
+            } else {
+                Expected::MadeAndDeleted(*id)
+            };
+        }
         let taken = |username: &str, by_other_than: u64| {
             let mut users = self.users.iter();
             users.any(|(id, user)| user.username == username && *id != by_other_than)
@@ -66,7 +102,7 @@ impl Oracle {
                 self.users.remove(&id);
                 return Expected::Done(id);
             }
-            Op::Create { username, bio } | Op::Replace { username, bio, .. } => {
+            Op::Create { username, bio, .. } | Op::Replace { username, bio, .. } => {
                 (format!("user-{username}"), *bio)
             }
             Op::Patch { bio, .. } => (stored.unwrap().username.clone(), *bio),
@@ -75,6 +111,14 @@ impl Oracle {
             return Expected::Conflict;
         }
         let badge = stored.map_or(Value::Null, |user| user.badge.clone());
+        if let Op::Create {
+            username,
+            bio,
+            key: Some(key),
+        } = op
+        {
+            self.keys.insert(*key, (*username, *bio, id));
+        }
         let (bio, json) = ("b".repeat(bio), None);
         self.users.insert(
             id,
@@ -95,6 +139,12 @@ impl Oracle {
         let state = shared.state();
         state.last_id == self.last_id
             && state.summary.count == self.users.len()
+            && state.keys().iter().len() == self.keys.len()
+            && self.keys.iter().all(|(key, (username, bio, id))| {
+                let request = keyed(*key, &members(*username, *bio));
+                let found = state.keys().get(None, request.key);
+                found.is_some_and(|found| (found.body, found.id.get()) == (request.body, *id))
+            })
             && self.users.iter_mut().all(|(id, user)| {
                 let Some(json) = state.get(*id) else {
                     return false;
@@ -113,21 +163,33 @@ pub fn text(json: &[u8]) -> String {
     String::from_utf8(json.to_vec()).unwrap()
 }
 
+fn members(username: u8, bio: usize) -> Object {
+    let members = json!({
+        "username": format!("user-{username}"), "name": "n", "bio": "b".repeat(bio)
+    });
+    serde_json::from_value(members).unwrap()
+}
+
+fn keyed(key: u8, members: &Object) -> KeyedRequest {
+    KeyedRequest::new(IdempotencyKey::new(&[key]), body::digest(members))
+}
+
 pub fn operation(op: &Op, last_id: u64) -> Operation {
-    let members = |username: &u8, bio: &usize| -> Object {
-        let members = json!({
-            "username": format!("user-{username}"), "name": "n", "bio": "b".repeat(*bio)
-        });
-        serde_json::from_value(members).unwrap()
-    };
     let id = |which: &u8| u64::from(*which) % (last_id + 2);
     match op {
-        Op::Create { username, bio } => Operation::Create(members(username, bio)),
+        Op::Create { username, bio, key } => {
+            let members = members(*username, *bio);
+            let keyed = key.map(|key| keyed(key, &members));
+            Operation::Create(members, keyed)
+        }
         Op::Replace {
             which,
             username,
             bio,
-        } => Operation::Replace(id(which), members(username, bio), Precondition::default()),
+        } => {
+            let members = members(*username, *bio);
+            Operation::Replace(id(which), members, Precondition::default())
+        }
         Op::Patch { which, bio } => {
             let patch = json!({"bio": "b".repeat(*bio)});
             Operation::Patch(id(which), patch, Precondition::default())

@@ -12,7 +12,7 @@ use crate::{
     json::read,
     memory::state::State,
     round_trip::{Files, records},
-    write::{JournalChange, Operation, Precondition},
+    write::{Operation, Precondition},
 };
 
 const NUMBER: &str = "$serde_json::private::Number";
@@ -42,7 +42,7 @@ impl Ask {
             _ => None,
         };
         Some(match self {
-            Self::Create(text) => Operation::Create(object(&text)?),
+            Self::Create(text) => Operation::Create(object(&text)?, None),
             Self::Replace(id, text) => Operation::Replace(id, object(&text)?, none),
             Self::Patch(id, text) => Operation::Patch(id, object(&text)?.into(), none),
             Self::Delete(id) => Operation::Delete(id, none),
@@ -195,7 +195,7 @@ proptest! {
             let mut files = Files::<User>::start(
                 br#"{"users":[{"id":2,"username":"finn","name":"F","bio":""}]}"#
             ).unwrap();
-            files.append(vec![JournalChange::Put(put)]);
+            files.append_record(put);
             if let Ok(recovered) = files.recovered() {
                 crate::round_trip::assert_survives(&recovered);
             }
@@ -257,17 +257,13 @@ fn a_journal_is_held_to_what_a_file_is_held_to() {
         ),
     ] {
         let mut files = Files::<User>::start(file.as_bytes()).unwrap();
-        files.append(vec![JournalChange::Put(
-            RawValue::from_string(put).unwrap(),
-        )]);
+        files.append_record(RawValue::from_string(put).unwrap());
         let said = files.recovered().err().expect(expected);
         assert!(said.starts_with(expected), "{said}");
     }
     let mut files = Files::<Post>::start(br#"{"posts":[]}"#).unwrap();
     let without_id = r#"{"thread":1,"text":"t","user":1}"#.to_owned();
-    files.append(vec![JournalChange::Put(
-        RawValue::from_string(without_id).unwrap(),
-    )]);
+    files.append_record(RawValue::from_string(without_id).unwrap());
     assert_eq!(
         files.recovered().err().unwrap(),
         "expected a post with an id"
@@ -275,9 +271,7 @@ fn a_journal_is_held_to_what_a_file_is_held_to() {
     // Reserved names, which an earlier release may have written.
     let mut files = Files::<User>::start(file.as_bytes()).unwrap();
     let old = format!(r#"{{"id":2,{user},"badge":{{"{NUMBER}":"abc"}}}}"#);
-    files.append(vec![JournalChange::Put(
-        RawValue::from_string(old.clone()).unwrap(),
-    )]);
+    files.append_record(RawValue::from_string(old.clone()).unwrap());
     let recovered = files.recovered().unwrap();
     assert_eq!(records(&recovered.state), [old]);
     crate::round_trip::assert_survives(&recovered);
@@ -289,7 +283,7 @@ fn no_version_of_a_record_is_older_than_the_one_before() {
     let (early, late) = (at("2026-03-04T09:00:00Z"), at("2026-03-04T10:00:00Z"));
     let mut files = Files::<User>::start(br#"{"users":[]}"#).unwrap();
     let user = json!({"username": "finn", "name": "F", "bio": ""});
-    let create = Operation::Create(user.as_object().unwrap().clone());
+    let create = Operation::Create(user.as_object().unwrap().clone(), None);
     let patch = |bio: &str| Operation::Patch(1, json!({ "bio": bio }), Precondition::default());
     files.write(create, late).unwrap();
     for (bio, now, expected) in [
@@ -310,7 +304,7 @@ fn after_the_last_id_no_record_is_created() {
     let mut files = Files::<User>::start(text.as_bytes()).unwrap();
     let create = |name: &str| {
         let user = json!({"username": name, "name": "F", "bio": ""});
-        Operation::Create(user.as_object().unwrap().clone())
+        Operation::Create(user.as_object().unwrap().clone(), None)
     };
     let last = files.write(create("finn"), Timestamp::now()).unwrap();
     assert_eq!(last.id, 9_007_199_254_740_991);

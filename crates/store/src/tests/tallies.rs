@@ -63,7 +63,7 @@ fn operation(step: &Step, last_id: u64) -> Option<Operation> {
     Some(match step {
         Step::Create { thread, user } => {
             let post = json!({"thread": thread, "text": "t", "user": user});
-            Operation::Create(object(post))
+            Operation::Create(object(post), None)
         }
         Step::Move {
             which,

@@ -36,7 +36,7 @@ pub(crate) fn user(username: &str) -> Object {
 
 pub(crate) fn create(writer: &mut Writer, username: &str) -> Result<(), WriteError> {
     let (answer, mut answered) = oneshot::channel();
-    let operation = Operation::Create(user(username));
+    let operation = Operation::Create(user(username), None);
     writer.write(vec![(Author::Service, operation, answer)]);
     answered.try_recv().unwrap().into_outcome().map(drop)
 }

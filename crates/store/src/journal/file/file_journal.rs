@@ -20,7 +20,7 @@ use crate::{
         },
     },
     memory::state::State,
-    write::JournalChange,
+    write::Changes,
 };
 
 /// The journal beside `db.json`, which is folded into that file.
@@ -132,7 +132,7 @@ impl FileJournal {
 }
 
 impl<M: Model> Journal<M> for FileJournal {
-    fn append(&mut self, state: &State<M>, batch: Vec<JournalChange>) -> Result<(), AppendError> {
+    fn append(&mut self, state: &State<M>, batch: Changes) -> Result<(), AppendError> {
         if state.position != self.position {
             let why = format!(
                 "a batch was decided at position {}, and the journal is at {}: this is a fault of \
@@ -197,7 +197,7 @@ mod tests {
     use common::User;
 
     use super::*;
-    use crate::tests::simulated::Simulated;
+    use crate::{tests::simulated::Simulated, write::JournalChange};
 
     #[test]
     fn a_batch_that_was_decided_on_another_state_is_not_appended() {
@@ -209,7 +209,10 @@ mod tests {
         };
         let lines = || disk.contents(&journal_path(path)).unwrap();
         let empty = lines();
-        let batch = || vec![JournalChange::Delete(1)];
+        let batch = || Changes {
+            records: vec![JournalChange::Delete(1)],
+            ..Changes::default()
+        };
         journal.append(&state, batch()).unwrap();
         let one = lines();
         assert_ne!(one, empty);

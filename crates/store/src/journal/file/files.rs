@@ -28,7 +28,7 @@ use crate::{
         recovery::{RecoveredBase, RecoveredJournal},
     },
     memory::state::State,
-    write::JournalChange,
+    write::Changes,
 };
 
 /// A `db.json` and its journal. A batch is durable when it is in the journal.
@@ -101,7 +101,7 @@ impl CollectionFiles {
     /// # Errors
     /// Any error of the disk. It is then unknown whether the batch is durable, and
     /// nothing may be appended behind it.
-    pub fn append(&mut self, changes: Vec<JournalChange>) -> io::Result<()> {
+    pub fn append(&mut self, changes: Changes) -> io::Result<()> {
         let at = journal_path(&self.base.path);
         self.journal.append(changes).map_err(with_path(&at))?;
         // If another process has taken the lock meanwhile, it may have read the journal

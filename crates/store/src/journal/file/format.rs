@@ -7,6 +7,8 @@
 //! 03de.. {"batch":2,"checkpoint":"1c77.."} 03de..
 //! ```
 //!
+//! A batch with keys of requests has a third member, `"keys":{"remember":[{"key":"5d0a..",..}]}`.
+//!
 //! Each line begins and ends with the checksum of its JSON (XXH3, 64 bits). Behind
 //! the last line is the journal's room: line feeds that are durable before a line
 //! overwrites them. The room has three purposes: missing sectors of a torn line read
@@ -18,7 +20,12 @@ use std::{fmt::Write, io};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{digest::Digest, error::JournalError, write::JournalChange};
+use crate::{
+    digest::Digest,
+    error::JournalError,
+    memory::remembered::KeyChanges,
+    write::{Changes, JournalChange},
+};
 
 /// Version of the format.
 const FORMAT: u32 = 1;
@@ -58,6 +65,9 @@ pub(crate) struct Line {
     batch: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changes: Vec<JournalChange>,
+    /// A release that knows no keys skips this member.
+    #[serde(default, skip_serializing_if = "KeyChanges::is_empty")]
+    keys: KeyChanges,
     /// The digest of a `db.json` that holds all batches before this line. That file
     /// need not exist: it may not have been renamed, or never be written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,10 +75,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub fn changes(number: u64, changes: Vec<JournalChange>) -> Self {
+    pub fn changes(number: u64, Changes { records, keys }: Changes) -> Self {
         Self {
             batch: number,
-            changes,
+            changes: records,
+            keys,
             checkpoint: None,
         }
     }
@@ -77,7 +88,16 @@ impl Line {
         Self {
             batch: number,
             changes: Vec::new(),
+            keys: KeyChanges::default(),
             checkpoint: Some(digest),
+        }
+    }
+
+    /// What the batch changes.
+    fn into_changes(self) -> Changes {
+        Changes {
+            records: self.changes,
+            keys: self.keys,
         }
     }
 }
@@ -101,7 +121,7 @@ pub(crate) enum Entry {
     Changes {
         /// Offset of the line in the file, in bytes.
         offset: usize,
-        changes: Vec<JournalChange>,
+        changes: Changes,
     },
     Checkpoint(Digest),
 }
@@ -143,7 +163,7 @@ impl JournalContents {
                 Some(digest) => Entry::Checkpoint(digest),
                 None => Entry::Changes {
                     offset,
-                    changes: line.changes,
+                    changes: line.into_changes(),
                 },
             });
         }
@@ -213,10 +233,10 @@ fn with_checksums(body: &str) -> String {
 ///
 /// # Errors
 /// When it is not a line as [`line_at`] writes it.
-pub(crate) fn batch_in(line: &[u8]) -> io::Result<Option<Vec<JournalChange>>> {
+pub(crate) fn batch_in(line: &[u8]) -> io::Result<Option<Changes>> {
     let body = checked(line).ok_or_else(|| io::Error::other("a line is damaged"))?;
     let line: Line = serde_json::from_slice(body)?;
-    Ok(line.checkpoint.is_none().then_some(line.changes))
+    Ok(line.checkpoint.is_none().then(|| line.into_changes()))
 }
 
 /// Reads the lines of a journal one by one, up to its end or a torn line.

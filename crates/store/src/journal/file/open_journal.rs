@@ -9,7 +9,7 @@ use crate::{
         format::{Header, Line, filling_line_at, length_for, lies_in_a_sector, line_at},
         recovery::RecoveredJournal,
     },
-    write::JournalChange,
+    write::Changes,
 };
 
 /// An open journal, to which batches are appended.
@@ -108,7 +108,7 @@ impl OpenJournal {
     /// # Errors
     /// Any error of the disk. It is then unknown whether the batch is durable, and
     /// nothing may be appended behind it.
-    pub fn append(&mut self, changes: Vec<JournalChange>) -> io::Result<()> {
+    pub fn append(&mut self, changes: Changes) -> io::Result<()> {
         let line = self.batch(changes)?;
         self.add(&line)?;
         self.unfolded += 1;
@@ -119,7 +119,7 @@ impl OpenJournal {
     ///
     /// # Errors
     /// Any error of the disk.
-    pub fn append_unsynced(&mut self, changes: Vec<JournalChange>) -> io::Result<()> {
+    pub fn append_unsynced(&mut self, changes: Changes) -> io::Result<()> {
         let line = self.batch(changes)?;
         self.add_unsynced(&line)?;
         self.unfolded += 1;
@@ -207,7 +207,7 @@ impl OpenJournal {
     }
 
     /// The line of the next batch.
-    fn batch(&mut self, changes: Vec<JournalChange>) -> io::Result<String> {
+    fn batch(&mut self, changes: Changes) -> io::Result<String> {
         self.last += 1;
         Ok(line_at(self.end, &Line::changes(self.last, changes))?)
     }

@@ -22,7 +22,7 @@ use crate::{
         format::{Entry, JournalContents},
         paths::journal_path,
     },
-    write::JournalChange,
+    write::{Changes, JournalChange},
 };
 
 /// The result of reading `db.json` and its journal.
@@ -196,10 +196,8 @@ fn replay<M: Model>(
     let mut count = 0;
     for entry in entries {
         if let Entry::Changes { offset, changes } = entry {
-            count += changes.len();
-            for change in changes {
-                apply(document, change).map_err(|detail| JournalError::new(offset, detail))?;
-            }
+            count += changes.records.len();
+            apply(document, changes).map_err(|detail| JournalError::new(offset, detail))?;
         }
     }
     Ok(count)
@@ -223,12 +221,20 @@ impl JournalContents {
     }
 }
 
-/// Applies a change of the journal. The changed record must be one that `db.json` may
-/// hold, since the next start reads it from there.
+/// Applies the changes of a batch in the journal. The changed records must be ones that
+/// `db.json` may hold, since the next start reads them from there.
 ///
 /// # Errors
-/// What is wrong with the record.
-pub(crate) fn apply<M: Model>(
+/// What is wrong with a record.
+pub(crate) fn apply<M: Model>(document: &mut Document<M>, changes: Changes) -> Result<(), String> {
+    for change in changes.records {
+        apply_to_record(document, change)?;
+    }
+    document.state.apply_keys(&changes.keys);
+    Ok(())
+}
+
+fn apply_to_record<M: Model>(
     document: &mut Document<M>,
     change: JournalChange,
 ) -> Result<(), String> {

@@ -16,7 +16,7 @@ use crate::{
         shared::Shared,
     },
     memory::state::State,
-    write::{JournalChange, Operation},
+    write::{Changes, Operation},
 };
 
 /// A journal that does what the test says.
@@ -32,17 +32,13 @@ struct Scripted {
 }
 
 impl Journal<User> for Scripted {
-    fn append(
-        &mut self,
-        state: &State<User>,
-        batch: Vec<JournalChange>,
-    ) -> Result<(), AppendError> {
+    fn append(&mut self, state: &State<User>, batch: Changes) -> Result<(), AppendError> {
         assert_eq!(state.position, self.batches.len() as u64);
-        self.asked.push((state.position, batch.len()));
+        self.asked.push((state.position, batch.records.len()));
         if let Some(error) = self.results.pop_front() {
             return Err(error);
         }
-        self.batches.push(batch.len());
+        self.batches.push(batch.records.len());
         Ok(())
     }
 
@@ -87,7 +83,7 @@ fn create<const N: usize>(
 ) -> [Outcome; N] {
     let waiting = usernames.map(|username| -> (Waiting, oneshot::Receiver<Answer>) {
         let members = json!({"username": username, "name": "N", "bio": ""});
-        let operation = Operation::Create(serde_json::from_value(members).unwrap());
+        let operation = Operation::Create(serde_json::from_value(members).unwrap(), None);
         let (answer, answered) = oneshot::channel();
         ((Author::Service, operation, answer), answered)
     });

@@ -6,8 +6,10 @@ use crate::tests::{oracle::Op, simulated::Fault};
 /// A call to the disk that no run gets to.
 const NEVER: usize = 1 << 30;
 
+/// A line in the journal of a little more than a sector: a record and a key.
 fn write(username: u8) -> Step {
-    Step::Write(vec![Op::Create { username, bio: 300 }])
+    let (bio, key) = (155, Some(username));
+    Step::Write(vec![Op::Create { username, bio, key }])
 }
 
 /// The process crashes at this call. In that crash, or else in the next one, the power

@@ -36,7 +36,10 @@ pub(super) enum Step {
 fn op() -> impl Strategy<Value = Op> {
     let bio = 0..900_usize;
     prop_oneof![
-        4 => (0..12_u8, bio.clone()).prop_map(|(username, bio)| Op::Create { username, bio }),
+        4 => (0..12_u8, bio.clone(), prop::option::of(0..8_u8))
+            .prop_map(|(username, bio, key)| Op::Create { username, bio, key }),
+        // As clients send a request again: with the same body.
+        2 => (0..4_u8).prop_map(|key| Op::Create { username: key, bio: 99, key: Some(key) }),
         2 => (any::<u8>(), 0..12_u8, bio.clone())
             .prop_map(|(which, username, bio)| Op::Replace { which, username, bio }),
         2 => (any::<u8>(), bio).prop_map(|(which, bio)| Op::Patch { which, bio }),
