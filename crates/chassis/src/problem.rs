@@ -35,7 +35,7 @@ pub(crate) const fn status(problem: Problem) -> StatusCode {
         Problem::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Problem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Problem::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Problem::InvalidRecord => StatusCode::UNPROCESSABLE_ENTITY,
+        Problem::InvalidRecord | Problem::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Problem::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Problem::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::CollectionFull => StatusCode::INSUFFICIENT_STORAGE,

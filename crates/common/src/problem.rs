@@ -7,7 +7,7 @@ pub enum Problem {
     MalformedJson,
     /// The segment of the path that should be an id is not an id.
     InvalidId,
-    /// A query parameter has an invalid value.
+    /// A query parameter or a header has an invalid value.
     InvalidParameter,
     /// The request needs a token, and has none or a wrong one.
     Unauthorized,
@@ -19,7 +19,8 @@ pub enum Problem {
     MethodNotAllowed,
     /// The client took too long to send its request.
     Timeout,
-    /// Another record has the same value in a unique member, or the highest id has been given.
+    /// Another record has the same value in a unique member, the highest id has been given, or the
+    /// record that a request with the same key made has been deleted.
     Conflict,
     /// The record does not meet the condition of the request.
     PreconditionFailed,
@@ -29,6 +30,8 @@ pub enum Problem {
     UnsupportedMediaType,
     /// The body is JSON but not a valid record.
     InvalidRecord,
+    /// The caller has used the key of the request for another body.
+    IdempotencyKeyReused,
     /// The user has written as often as a user may for the moment.
     TooManyRequests,
     /// The server failed.
@@ -41,7 +44,7 @@ pub enum Problem {
 
 impl Problem {
     /// All problems, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MalformedJson,
         Self::InvalidId,
         Self::InvalidParameter,
@@ -55,6 +58,7 @@ impl Problem {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRecord,
+        Self::IdempotencyKeyReused,
         Self::TooManyRequests,
         Self::Internal,
         Self::CollectionFull,
@@ -78,6 +82,7 @@ impl Problem {
             Self::TooLarge => "urn:forum:problem:too-large",
             Self::UnsupportedMediaType => "urn:forum:problem:unsupported-media-type",
             Self::InvalidRecord => "urn:forum:problem:invalid-record",
+            Self::IdempotencyKeyReused => "urn:forum:problem:idempotency-key-reused",
             Self::TooManyRequests => "urn:forum:problem:too-many-requests",
             Self::Internal => "urn:forum:problem:internal",
             Self::CollectionFull => "urn:forum:problem:collection-full",
@@ -102,6 +107,7 @@ impl Problem {
             Self::TooLarge => "Body too large",
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::InvalidRecord => "Invalid record",
+            Self::IdempotencyKeyReused => "Idempotency key reused",
             Self::TooManyRequests => "Too many requests",
             Self::Internal => "Internal error",
             Self::CollectionFull => "Collection full",

@@ -54,7 +54,14 @@ type OfBodies = {
 type Listed = With<Always, { 400: "invalid-parameter" }>;
 type ListedBy = With<Always, { 400: "invalid-id" | "invalid-parameter" }>;
 type Read = With<Always, { 400: "invalid-id"; 404: "not-found" }>;
-type Created = With<Always & OfWrites & OfBodies, { 400: "malformed-json"; 409: "conflict" }>;
+type Created = With<
+  Always & OfWrites & Omit<OfBodies, 422>,
+  {
+    400: "malformed-json" | "invalid-parameter";
+    409: "conflict";
+    422: "invalid-record" | "idempotency-key-reused";
+  }
+>;
 type Deleted = With<Always & OfWrites, { 400: "invalid-id"; 404: "not-found"; 412: "precondition-failed" }>;
 type Edited = With<Omit<Deleted, 400> & OfBodies, { 400: "malformed-json" | "invalid-id" }>;
 

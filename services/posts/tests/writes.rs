@@ -34,6 +34,11 @@ fn an_owner_stays_and_only_moderators_and_the_service_change_it() {
 }
 
 #[test]
+fn a_key_is_its_callers_own() {
+    owners::a_key_is_its_callers_own(posts());
+}
+
+#[test]
 fn an_id_is_a_number_and_a_text_shows_something() {
     for caller in [Caller::Service, Caller::Moderator, Caller::User] {
         let writer = Writer::new(posts(), caller);

@@ -34,6 +34,11 @@ fn an_owner_stays_and_only_moderators_and_the_service_change_it() {
 }
 
 #[test]
+fn a_key_is_its_callers_own() {
+    owners::a_key_is_its_callers_own(threads());
+}
+
+#[test]
 fn an_owner_is_a_number_and_a_title_shows_something() {
     for (caller, owner) in [
         (Caller::Service, "invalid-record"),

@@ -1,5 +1,7 @@
 //! The writes of a collection. The API's document lists the problems that each can meet.
 
+pub(crate) mod idempotency_key;
+
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header, request::Parts},
@@ -8,6 +10,7 @@ use common::{Id, MemberError, Model, Problem};
 use serde_json::Value;
 use store::{NotAllowed, Object, Precondition, Record, Store, WriteError};
 
+use self::idempotency_key::REPLAYED;
 use crate::{
     api::{
         body::{self, Accepts},
@@ -21,7 +24,8 @@ use crate::{
     write_room::WriteRoom,
 };
 
-/// `POST /api/{collection}`: 201 with the record.
+/// `POST /api/{collection}`: 201 with the record. A key (`Idempotency-Key`) that the caller has
+/// used already leads to the record that there is.
 pub(crate) async fn create<M: Model>(
     app: &App<M>,
     head: &Parts,
@@ -29,13 +33,18 @@ pub(crate) async fn create<M: Model>(
     caller: &mut Caller,
 ) -> Answer {
     let (author, mut room) = app.admit_write(&head.headers, caller)?;
+    let key = idempotency_key::of(&head.headers)?;
     let members = object(app, head, body, &body::POST, &mut room).await?;
-    let created = app.store()?.create(author, members).await;
-    let (id, record) = created.map_err(|error| refused(app, error, None))?;
-    let location = format!("/api/{}/{id}", M::COLLECTION);
-    let mut response = stored(StatusCode::CREATED, record);
+    let created = app.store()?.create_once(author, key, members).await;
+    let created = created.map_err(|error| refused(app, error, None))?;
+    let location = format!("/api/{}/{}", M::COLLECTION, created.id);
+    let mut response = stored(StatusCode::CREATED, created.record);
     let location = HeaderValue::try_from(location).map_err(|_| ProblemDetails::internal())?;
     response.headers_mut().insert(header::LOCATION, location);
+    if created.replayed {
+        let replayed = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, replayed);
+    }
     Ok(response)
 }
 
@@ -158,6 +167,22 @@ fn refused<M: Model>(app: &App<M>, error: WriteError, id: Option<Id<M>>) -> Prob
             let (collection, last) = (M::COLLECTION, Id::<M>::MAX);
             let detail =
                 format!("all ids up to {last} have been given; there can be no more {collection}");
+            ProblemDetails::new(Problem::Conflict, detail)
+        }
+        (WriteError::KeyReused { id }, _) => {
+            let detail = format!(
+                "this Idempotency-Key came with another body, and made {} {id}; send another body \
+                 with another key",
+                M::SINGULAR
+            );
+            ProblemDetails::new(Problem::IdempotencyKeyReused, detail)
+        }
+        (WriteError::MadeAndDeleted { id }, _) => {
+            let one = M::SINGULAR;
+            let detail = format!(
+                "the request with this Idempotency-Key made {one} {id}, which has been deleted; \
+                 for a new {one}, send another key"
+            );
             ProblemDetails::new(Problem::Conflict, detail)
         }
         (WriteError::Invalid(errors), _) => ProblemDetails::invalid(errors),

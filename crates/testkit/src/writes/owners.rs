@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Task,
+    issuer::{SigningKey, claims, moderator},
     writes::{Caller, Collection, MODERATOR, USER, Writer},
 };
 
@@ -79,6 +80,48 @@ pub fn an_owner_stays_and_only_moderators_and_the_service_change_it(collection: 
                 assert_eq!(edit(Some(json!(OTHER))), (200, json!(OTHER)));
             }
         }
+    }
+}
+
+/// A key (`Idempotency-Key`) is its caller's own, and a moderator is the same caller without that
+/// role.
+///
+/// # Panics
+/// When an answer is another.
+pub fn a_key_is_its_callers_own(collection: Collection) {
+    let owned = Owned::new(collection, Caller::User);
+    let user = &owned.writer;
+    let issuer = SigningKey::p256("k", 0);
+    let of_user = |claims: &Value| Writer {
+        token: issuer.token(claims),
+        ..user.clone()
+    };
+    let (other, promoted) = (&of_user(&claims(OTHER)), &of_user(&moderator(USER)));
+    let moderator = &Writer::new(collection, Caller::Moderator);
+    let service = &Writer::new(collection, Caller::Service);
+    let (named, unnamed) = (&owned.body(Some(json!(OTHER))), &owned.body(None));
+    for (writer, body, expected) in [
+        (user, unnamed, (201, Some("3"), false)),
+        (other, unnamed, (201, Some("4"), false)),
+        (moderator, named, (201, Some("5"), false)),
+        (service, named, (201, Some("6"), false)),
+        (user, unnamed, (201, Some("3"), true)),
+        (promoted, unnamed, (201, Some("3"), true)),
+        (other, unnamed, (201, Some("4"), true)),
+        (moderator, named, (201, Some("5"), true)),
+        (service, named, (201, Some("6"), true)),
+        // It would be the same record, but it is another body.
+        (other, named, (422, None, false)),
+        (user, named, (403, None, false)),
+    ] {
+        let request = writer.write("POST", &writer.list(), body);
+        let response = owned.task.ask(&request.header("Idempotency-Key", "k"));
+        let location = response.headers.get("location");
+        let location = location.and_then(|location| location.to_str().ok());
+        let id = location.and_then(|location| location.rsplit('/').next());
+        let replayed = response.headers.contains_key("idempotency-replayed");
+        let met = (response.status, id, replayed);
+        assert_eq!(met, expected, "{:?}: {body}", writer.caller);
     }
 }
 

@@ -8,6 +8,7 @@ mod durability;
 mod keys;
 mod memory;
 mod refusals;
+mod repeats;
 mod slow_readers;
 mod soundness;
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     components,
     names::{self, reference},
-    parameters::{if_match, if_none_match, list_parameters},
+    parameters::{idempotency_key, if_match, if_none_match, list_parameters},
     responses::{response, responses_of},
     security,
 };
@@ -87,11 +87,16 @@ pub(super) fn create<M: Model>(writers: Writers) -> Value {
     let one = M::SINGULAR;
     let problems = [
         &BODY_PROBLEMS[..],
-        &[Problem::Conflict],
+        &[
+            Problem::Conflict,
+            Problem::InvalidParameter,
+            Problem::IdempotencyKeyReused,
+        ],
         security::problems(writers),
     ]
     .concat();
-    let created = record::<M>(&format!("The new {one}."), &["ETag", "Location"]);
+    let headers = ["ETag", "Idempotency-Replayed", "Location"];
+    let created = record::<M>(&format!("The new {one}."), &headers);
     let responses = responses_of::<M>([("201", created)], &problems, Some(&body::POST));
     json!({
         "summary": format!("Create a {one}"),
@@ -99,6 +104,7 @@ pub(super) fn create<M: Model>(writers: Writers) -> Value {
         "operationId": names::operation(&["create", one]),
         "tags": [M::COLLECTION],
         "security": security::requirements(writers),
+        "parameters": [idempotency_key()],
         "requestBody": request_body::<M>(&body::POST, &names::new_record::<M>()),
         "responses": responses
     })

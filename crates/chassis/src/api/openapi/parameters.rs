@@ -4,7 +4,10 @@ use common::{Index, Model};
 use serde_json::{Value, json};
 
 use super::names::reference;
-use crate::api::query::{LIMIT_MAX, ids::IDS_MAX};
+use crate::api::{
+    query::{LIMIT_MAX, ids::IDS_MAX},
+    write::idempotency_key::KEY_CHARS_MAX,
+};
 
 pub(super) fn path_id(name: &str, description: &str) -> Value {
     json!({"name": name, "in": "path", "required": true, "description": description, "schema": id_schema()})
@@ -50,6 +53,18 @@ pub(super) fn ids(name: &str, description: &str) -> Value {
         // Many generators send arrays as repeated parameters whatever is said here.
         "style": "form", "explode": false,
         "schema": {"type": "array", "items": id_schema(), "minItems": 1, "maxItems": IDS_MAX}
+    })
+}
+
+/// A bare key, or a quoted one (RFC 9651, section 3.3.3).
+const KEY_PATTERN: &str = r#"^([!#-~][!-~]*|"([!#-\[\]-~]|\\["\\])+")$"#;
+
+pub(super) fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header",
+        "description": "A text of the client's own for this request, visible ASCII characters, such as a UUID, bare or in double quotes. If it is sent again with the same body within 24 hours, by the same caller, no second record is made: the answer has the one that there is.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX, "pattern": KEY_PATTERN},
+        "example": "8e03978e-40d5-43e8-bc93-6894a57f9324"
     })
 }
 

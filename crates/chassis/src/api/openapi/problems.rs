@@ -117,6 +117,12 @@ fn detail<M: Model>(problem: Problem) -> String {
         Problem::TooLarge => "expected a body of at most 65536 bytes",
         Problem::UnsupportedMediaType => "expected the header Content-Type: application/json",
         Problem::InvalidRecord => "see errors for what was expected",
+        Problem::IdempotencyKeyReused => {
+            return format!(
+                "this Idempotency-Key came with another body, and made {one} 7; send another body \
+                 with another key"
+            );
+        }
         Problem::TooManyRequests => "this user has written as often as a user may within a minute",
         Problem::Internal => "the server failed at this; its log knows more",
         Problem::CollectionFull => {

@@ -50,14 +50,17 @@ fn a_full_collection_takes_what_does_not_make_it_larger_and_starts_again() {
     let task = binary.start();
     assert_eq!(usernames(&task), users);
     assert!(task.stop().status.success());
-    let before = std::fs::read(binary.db_path()).unwrap();
+    let mut before = std::fs::read(binary.db_path()).unwrap();
     let reader = Binary::new(env!("CARGO_BIN_EXE_users")).env("DB_PATH", binary.db_path());
-    // One file is too large once it is read; the other is too large to be read at all.
-    for (small, max) in [&binary, &reader]
+    // The file is too large once it is read. With the white space it is too large to be read at all.
+    for (small, space) in [&binary, &reader]
         .into_iter()
-        .flat_map(|of| [(of, "1000"), (of, "100")])
+        .flat_map(|of| [(of, 0), (of, 2_000_000)])
     {
-        let small = small.clone().env("MAX_COLLECTION_BYTES", max);
+        before.truncate(before.trim_ascii_end().len());
+        before.resize(before.len() + space, b' ');
+        std::fs::write(binary.db_path(), &before).unwrap();
+        let small = small.clone().env("MAX_COLLECTION_BYTES", "1000");
         // `verify` refuses what a start refuses.
         for refused in [small.run(), small.clone().arg("verify").run()] {
             assert!(!refused.status.success());
