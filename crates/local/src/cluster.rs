@@ -273,10 +273,11 @@ impl Cluster {
             )
         });
         let people = self.issuer.iter().map(|_| {
-            let token = token_command(self.control.path());
+            let token = format!("{} token", program::command_line());
+            let socket = socket_argument(self.control.path());
             format!(
-                "export USER_TOKEN=$({token} --user 1)\n\
-                 export MODERATOR_TOKEN=$({token} --user 2 --moderator)\n"
+                "export USER_TOKEN=$({token} --user 1{socket})\n\
+                 export MODERATOR_TOKEN=$({token} --user 2 --moderator{socket})\n"
             )
         });
         let lines: String = note.chain(tokens).chain(people).chain(write).collect();
@@ -288,15 +289,15 @@ impl Cluster {
     }
 }
 
-/// The command that asks the cluster with this socket for a token.
-fn token_command(path: &Path) -> String {
-    let command = format!("{} token", program::command_line());
+/// What a printed command needs besides to find the cluster with this socket: nothing, or a line of
+/// its own.
+fn socket_argument(path: &Path) -> String {
     if config::root(None).is_ok_and(|root| path == socket(None, &root)) {
-        return command;
+        return String::new();
     }
     // The command may be typed in another directory.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    format!("{command} --socket '{}'", path.display())
+    format!(" \\\n  --socket '{}'", path.display())
 }
 
 /// The shell variable for a service's token.

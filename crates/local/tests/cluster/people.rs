@@ -70,9 +70,16 @@ async fn the_printed_commands_ask_this_cluster_for_a_token() {
     let mut cluster = Cluster::start(command, socket, Some(setup.root)).await;
     for (variable, user) in [("USER_TOKEN", 1), ("MODERATOR_TOKEN", 2)] {
         let export = format!("export {variable}=");
-        let line = cluster
+        cluster
             .line(&[&export], |line| line.starts_with(&export))
             .await;
+        // The line after it ends the command.
+        cluster
+            .line(&["curl"], |line| line.starts_with("curl "))
+            .await;
+        let lines = cluster.output();
+        let at = lines.iter().position(|line| line.starts_with(&export));
+        let line = lines[at.unwrap()..][..2].join("\n");
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{line}; echo ${variable}")]);
         let output = shell.output().await.unwrap();
