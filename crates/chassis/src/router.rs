@@ -95,7 +95,8 @@ impl<M: Model> Routes<M> {
     /// many records have each of the ids in the member, and the last of them.
     ///
     /// # Panics
-    /// When lists of the model cannot be filtered by a member: the service does not start.
+    /// When lists of the model cannot be filtered by a member, or there is a summary already: the
+    /// service does not start.
     #[must_use]
     pub fn summary_by(mut self, members: &[&'static str], name: &str) -> Self {
         let indexes = members

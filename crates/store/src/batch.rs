@@ -94,10 +94,10 @@ impl<'a, M: Model> Batch<'a, M> {
                 if id > Id::<M>::MAX {
                     return Err(WriteError::NoMoreIds);
                 }
-                let key = keyed.map(|keyed| self.key(author.user(), keyed, id));
-                let key = key.transpose()?;
+                let to_remember = keyed.map(|keyed| self.to_remember(author.user(), keyed, id));
+                let to_remember = to_remember.transpose()?;
                 let written = self.put(id, &record)?;
-                self.remember.extend(key);
+                self.remember.extend(to_remember);
                 Ok(written)
             }
             Operation::Replace(id, mut members, precondition) => {
@@ -160,10 +160,7 @@ impl<'a, M: Model> Batch<'a, M> {
         if first.body != body {
             return Err(WriteError::KeyReused { id });
         }
-        let (json, _) = self.current(id).map_err(|error| match error {
-            WriteError::NotFound => WriteError::MadeAndDeleted { id },
-            error => error,
-        })?;
+        let json = self.json(id).ok_or(WriteError::MadeAndDeleted { id })?;
         let replayed = true;
         let record = Some(Record::new(json));
         Ok(Written {
@@ -174,7 +171,7 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     /// What to remember of a request that makes the record with this id.
-    fn key(
+    fn to_remember(
         &self,
         user: Option<u64>,
         keyed: KeyedRequest,
@@ -191,12 +188,19 @@ impl<'a, M: Model> Batch<'a, M> {
     }
 
     /// The record with this id after the writes that are decided so far.
-    fn current(&self, id: u64) -> Result<(Bytes, Object), WriteError> {
-        let json = match self.records.get(&id) {
+    fn json(&self, id: u64) -> Option<Bytes> {
+        match self.records.get(&id) {
             Some(record) => record.clone(),
             None => self.state.get(id),
-        };
-        let json = json.ok_or(WriteError::NotFound)?;
+        }
+    }
+
+    /// The same, also as an object.
+    ///
+    /// # Errors
+    /// When there is no such record.
+    fn current(&self, id: u64) -> Result<(Bytes, Object), WriteError> {
+        let json = self.json(id).ok_or(WriteError::NotFound)?;
         let object = read_object(&json)?;
         Ok((json, object))
     }
@@ -224,11 +228,7 @@ impl<'a, M: Model> Batch<'a, M> {
         if let Some((member, holder)) = conflict {
             return Err(WriteError::Conflict { member, holder });
         }
-        let before = self
-            .records
-            .get(&id)
-            .cloned()
-            .unwrap_or_else(|| self.state.get(id));
+        let before = self.json(id);
         // In the list, each record takes one byte more for its comma.
         let [taken, given] = [
             before.as_ref().map_or(0, |before| before.len() + 1),

@@ -46,8 +46,8 @@ fn records<M: Model>(bytes: &[u8]) -> Vec<Value> {
     records
 }
 
-/// Reads any bytes as a journal, and as a record and a list of keys in a journal. They must be refused, or be
-/// the same after they are written to a `db.json` and read again.
+/// Reads any bytes as a journal, and as a record and a list of keys in a journal. They must be
+/// refused, or be the same after they are written to a `db.json` and read again.
 ///
 /// # Panics
 /// When the next start does not read what a start has read from the journal.

@@ -329,7 +329,7 @@ impl<M: Model> Store<M> {
     }
 
     /// For each filter, how many records pass it, and the last of them: all as of one instant.
-    /// The number of records does not matter.
+    /// It takes no longer when there are more records.
     ///
     /// # Errors
     /// When the collection cannot be read now.

@@ -1,6 +1,11 @@
 //! Writes, by each caller: those that all services answer alike, who may write which post, and
 //! those of this service's own model.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+
 use serde_json::json;
 use testkit::writes::{Caller, Collection, Writer, owners};
 
@@ -68,4 +73,43 @@ fn an_id_is_a_number_and_a_text_shows_something() {
         assert!(task.stop().status.success());
         assert_eq!(binary.start().get("/api/posts").json(), json!([post]));
     }
+}
+
+#[test]
+fn a_client_that_asks_for_what_is_new_misses_no_post_while_eight_write() {
+    const WRITERS: usize = 8;
+    const POSTS: usize = 50;
+    let writer = Writer::new(posts(), Caller::Service);
+    let task = writer.binary().start();
+    let ended = AtomicUsize::new(0);
+    let write = || {
+        let body = r#"{"thread":31,"text":"T","user":1}"#;
+        let created = (0..POSTS).map(|_| writer.create(&task, body).json()["id"].as_u64());
+        let created: Vec<_> = created.map(Option::unwrap).collect();
+        ended.fetch_add(1, Relaxed);
+        created
+    };
+    let poll = || {
+        let mut seen = vec![0];
+        loop {
+            let all_ended = ended.load(Relaxed) == WRITERS;
+            let last = seen[seen.len() - 1];
+            let new = task.get(&format!("/api/posts/in-thread/31?after={last}"));
+            let new = new.json();
+            let new = new.as_array().unwrap();
+            if new.is_empty() && all_ended {
+                return seen.split_off(1);
+            }
+            seen.extend(new.iter().map(|post| post["id"].as_u64().unwrap()));
+        }
+    };
+    let (seen, mut created) = thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
+        let seen = scope.spawn(poll).join().unwrap();
+        let created = writers.into_iter().flat_map(|one| one.join().unwrap());
+        (seen, created.collect::<Vec<_>>())
+    });
+    created.sort_unstable();
+    assert_eq!(created.len(), WRITERS * POSTS);
+    assert_eq!(seen, created);
 }

@@ -126,7 +126,7 @@ impl Endpoint {
 
     fn is_preflight<M: Model>(&self, app: &App<M>, head: &Parts) -> bool {
         self.origins(app)
-            .is_some_and(|origins| origins.take_preflight(&head.headers))
+            .is_some_and(|origins| origins.allows_preflight(&head.headers))
     }
 
     /// The answer to a preflight. It is no refusal where there is no route: then the browser goes on

@@ -65,7 +65,8 @@ impl<M: Model> Document<M> {
     pub fn summary(&mut self, path: &str, members: &[&'static str]) {
         let item = json!({"get": summary::operation::<M>(members)});
         let schema = summary::schema::<M>(members);
-        self.schemas.insert(names::summary::<M>(), schema);
+        let before = self.schemas.insert(names::summary::<M>(), schema);
+        assert!(before.is_none(), "a service has one summary");
         self.add(path, item, None);
     }
 

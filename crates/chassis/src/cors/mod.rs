@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 pub use self::origins::Origins;
 
-/// How many headers an answer to a page has for it, unless it answers a preflight.
+/// The most headers that [`Reader::tell`] adds to an answer.
 pub(crate) const HEADERS: usize = 3;
 
 /// The request headers that pages may set.
@@ -63,7 +63,7 @@ impl Origins {
 
     /// Whether a request to `OPTIONS` with these headers is a preflight of a page that may use the
     /// service.
-    pub(crate) fn take_preflight(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn allows_preflight(&self, headers: &HeaderMap) -> bool {
         headers.contains_key(header::ORIGIN)
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
             && !matches!(self.reader(headers), Reader::Nobody)

@@ -1,6 +1,6 @@
 //! The origins that an operator lists.
 
-use std::str::FromStr;
+use std::{net::Ipv6Addr, str::FromStr};
 
 use axum::http::{HeaderValue, Uri};
 
@@ -73,11 +73,12 @@ fn is_host(text: &str) -> bool {
     let address = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
-    let in_address = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !text.is_empty()
         && match address {
-            Some(address) => address.bytes().all(in_address),
+            Some(address) => address
+                .parse::<Ipv6Addr>()
+                .is_ok_and(|read| read.to_string().eq_ignore_ascii_case(address)),
             None => text.bytes().all(in_name),
         }
 }
@@ -151,6 +152,8 @@ mod tests {
             ("https://a;b", "such as https://forum.example"),
             ("https://a%20b", "such as https://forum.example"),
             ("https://a:b:c", "such as https://forum.example"),
+            ("http://[0:0:0:0:0:0:0:1]", "such as https://forum.example"),
+            ("http://[::::]", "such as https://forum.example"),
             ("/", "such as https://forum.example"),
         ] {
             let error = given.parse::<Origins>().unwrap_err();

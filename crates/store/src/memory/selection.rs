@@ -129,8 +129,8 @@ impl Selection {
     }
 }
 
-/// The list of the records with these ids, which are in ascending order. `all` is the summary
-/// of a set of records that has them all.
+/// The list of the records with these ids, which are in ascending order. `all` sums up a set of
+/// records that these are part of: when it has as many, it is their sum as well.
 fn found(pages: Arc<Pinned<Pages>>, mut ids: Vec<u64>, all: Summary, query: &Query) -> List {
     let total = ids.len();
     let next_after = cut(&mut ids, query);

@@ -7,38 +7,9 @@ use crate::{digest::Digest, json::Object};
 
 /// A digest of a body, which is equal for bodies that mean the same.
 pub(crate) fn digest(members: &Object) -> Digest {
-    let mut text = Vec::new();
-    push_object(members, &mut text);
-    Digest::of(&text)
-}
-
-/// Appends the JSON of an object without white space, its members in the order of their names.
-fn push_object(members: &Object, text: &mut Vec<u8>) {
-    let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_unstable_by_key(|(name, _)| *name);
-    text.push(b'{');
-    for (name, value) in sorted {
-        push(&Value::from(name.as_str()), text);
-        text.push(b':');
-        push(value, text);
-        text.push(b',');
-    }
-    text.push(b'}');
-}
-
-fn push(value: &Value, text: &mut Vec<u8>) {
-    match value {
-        Value::Object(members) => push_object(members, text),
-        Value::Array(values) => {
-            text.push(b'[');
-            for value in values {
-                push(value, text);
-                text.push(b',');
-            }
-            text.push(b']');
-        }
-        plain => text.extend_from_slice(plain.to_string().as_bytes()),
-    }
+    let mut body = Value::Object(members.clone());
+    body.sort_all_objects();
+    Digest::of(body.to_string().as_bytes())
 }
 
 #[cfg(test)]

@@ -212,7 +212,7 @@ fn a_page_of_another_origin_sees_nothing_and_changes_nothing() {
         let task = service(&pages).start();
         let etag = task.get("/api/users/3").header("etag").to_owned();
         let seen = pages.see("localhost", task.addr(), &requests(&etag));
-        assert_eq!(seen.len(), 14);
+        assert_eq!(seen.len(), requests(&etag).as_array().unwrap().len());
         for answer in seen {
             assert_eq!(answer, json!({"error": "TypeError"}));
         }

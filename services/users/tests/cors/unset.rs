@@ -9,7 +9,7 @@ use testkit::{Request, Task};
 
 use crate::{ORIGINS, for_pages, requests, service};
 
-/// The bytes of the answer to a request, without the line with the time.
+/// The bytes of the answer to a request, without what depends on the time.
 fn bytes(task: &Task, request: &Request) -> Vec<String> {
     let request = request.clone().header("X-Request-Id", "same");
     let request = request.header("Connection", "close").to_bytes();
@@ -19,7 +19,9 @@ fn bytes(task: &Task, request: &Request) -> Vec<String> {
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let lines = answer.split_inclusive("\r\n").map(str::to_owned);
-    lines.filter(|line| !line.starts_with("date: ")).collect()
+    let timed = ["date: ", "retry-after: "];
+    let timed = |line: &String| timed.iter().any(|name| line.starts_with(name));
+    lines.filter(|line| !timed(line)).collect()
 }
 
 fn of_a_page(request: &Request) -> Request {

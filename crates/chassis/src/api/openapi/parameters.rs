@@ -57,13 +57,16 @@ pub(super) fn ids(name: &str, description: &str) -> Value {
 }
 
 /// A bare key, or a quoted one (RFC 9651, section 3.3.3).
-const KEY_PATTERN: &str = r#"^([!#-~][!-~]*|"([!#-\[\]-~]|\\["\\])+")$"#;
+const KEY_PATTERN: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
+
+/// The longest key that is quoted, with a backslash before each character.
+const QUOTED_KEY_CHARS_MAX: usize = 2 * KEY_CHARS_MAX + 2;
 
 pub(super) fn idempotency_key() -> Value {
     json!({
         "name": "Idempotency-Key", "in": "header",
         "description": "A text of the client's own for this request, visible ASCII characters, such as a UUID, bare or in double quotes. If it is sent again with the same body within 24 hours, by the same caller, no second record is made: the answer has the one that there is.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": KEY_CHARS_MAX, "pattern": KEY_PATTERN},
+        "schema": {"type": "string", "minLength": 1, "maxLength": QUOTED_KEY_CHARS_MAX, "pattern": KEY_PATTERN},
         "example": "8e03978e-40d5-43e8-bc93-6894a57f9324"
     })
 }

@@ -2,8 +2,8 @@
 
 use common::Id;
 
-/// The largest number of ids in a request. Those that it repeats count each time, so that
-/// whether a request is taken does not depend on the records that a client has ids of.
+/// The largest number of ids in a request. A repeated id counts each time, so that a client can
+/// tell from the length of its list whether it fits.
 pub(crate) const IDS_MAX: usize = 100;
 
 /// Reads a value of such a parameter, which is one or more ids with commas between them, and

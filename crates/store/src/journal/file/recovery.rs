@@ -196,7 +196,7 @@ fn replay<M: Model>(
     let mut count = 0;
     for entry in entries {
         if let Entry::Changes { offset, changes } = entry {
-            count += changes.records.len();
+            count += changes.records.len().max(changes.keys.remember.len());
             apply(document, changes).map_err(|detail| JournalError::new(offset, detail))?;
         }
     }
