@@ -7,9 +7,10 @@ use std::{
 };
 
 use serde_json::json;
-use testkit::writes::{Caller, Collection, Writer, owners};
+use testkit::writes::{Caller, Collection, Writer};
 
 testkit::write_suite!(crate::posts);
+testkit::owner_suite!(crate::posts);
 
 fn posts() -> Collection {
     Collection {
@@ -21,26 +22,6 @@ fn posts() -> Collection {
         wrong: r#"{"thread":"3","text":" \n\u200b"}"#,
         wrong_pointers: &["/thread", "/text"],
     }
-}
-
-#[test]
-fn each_caller_writes_what_they_may() {
-    owners::each_caller_writes_what_they_may(posts());
-}
-
-#[test]
-fn an_owner_who_is_not_named_is_who_creates() {
-    owners::an_owner_who_is_not_named_is_who_creates(posts());
-}
-
-#[test]
-fn an_owner_stays_and_only_moderators_and_the_service_change_it() {
-    owners::an_owner_stays_and_only_moderators_and_the_service_change_it(posts());
-}
-
-#[test]
-fn a_key_is_its_callers_own() {
-    owners::a_key_is_its_callers_own(posts());
 }
 
 #[test]

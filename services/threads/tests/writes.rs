@@ -2,9 +2,10 @@
 //! those of this service's own model.
 
 use serde_json::json;
-use testkit::writes::{Caller, Collection, Writer, owners};
+use testkit::writes::{Caller, Collection, Writer};
 
 testkit::write_suite!(crate::threads);
+testkit::owner_suite!(crate::threads);
 
 fn threads() -> Collection {
     Collection {
@@ -16,26 +17,6 @@ fn threads() -> Collection {
         wrong: r#"{"title":"\u00ad"}"#,
         wrong_pointers: &["/title"],
     }
-}
-
-#[test]
-fn each_caller_writes_what_they_may() {
-    owners::each_caller_writes_what_they_may(threads());
-}
-
-#[test]
-fn an_owner_who_is_not_named_is_who_creates() {
-    owners::an_owner_who_is_not_named_is_who_creates(threads());
-}
-
-#[test]
-fn an_owner_stays_and_only_moderators_and_the_service_change_it() {
-    owners::an_owner_stays_and_only_moderators_and_the_service_change_it(threads());
-}
-
-#[test]
-fn a_key_is_its_callers_own() {
-    owners::a_key_is_its_callers_own(threads());
 }
 
 #[test]

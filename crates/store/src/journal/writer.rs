@@ -126,10 +126,10 @@ impl<M: Model, J: Journal<M>> Writer<M, J> {
             outcomes.push((answer, decided));
         }
         let (changes, journalled) = batch.into_changes();
-        drop(state);
         if !changes.is_empty() {
             let keys = journalled.keys.clone();
-            let appended = self.journal.append(&self.shared.state(), journalled);
+            let appended = self.journal.append(&state, journalled);
+            drop(state);
             let error = match appended {
                 Ok(()) => {
                     self.publish(&changes, &keys);

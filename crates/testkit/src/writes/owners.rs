@@ -1,4 +1,5 @@
 //! Who writes which record of a collection whose records have an owner.
+//! [`owner_suite!`](crate::owner_suite) makes the tests.
 
 use serde_json::{Value, json};
 
@@ -180,4 +181,26 @@ impl Owned {
         };
         (response.status, body)
     }
+}
+
+/// Makes the tests of who writes which record of a [`Collection`](crate::writes::Collection) whose
+/// records have an owner. The argument is as in [`write_suite!`](crate::write_suite).
+#[macro_export]
+macro_rules! owner_suite {
+    ($collection:path) => {
+        $crate::owner_suite!(@tests $collection:
+            each_caller_writes_what_they_may,
+            an_owner_who_is_not_named_is_who_creates,
+            an_owner_stays_and_only_moderators_and_the_service_change_it,
+            a_key_is_its_callers_own,
+        );
+    };
+    (@tests $collection:path: $($test:ident,)+) => {
+        $(
+            #[test]
+            fn $test() {
+                $crate::writes::owners::$test($collection());
+            }
+        )+
+    };
 }

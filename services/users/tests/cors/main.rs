@@ -6,13 +6,14 @@
 mod answers;
 mod browser;
 mod hostile;
+#[path = "../support/people.rs"]
+mod people;
 mod preflights;
 mod requests;
 mod unset;
 
-use testkit::{Binary, Response, issuer::SigningKey};
-
-const SERVICE_KEY: &str = "s3cret-0123456789";
+use people::{DB, SERVICE_KEY, key};
+use testkit::{Binary, Response};
 
 /// Origins whose pages may use the service.
 const ORIGINS: [&str; 2] = ["https://a.example", "http://localhost:5173"];
@@ -21,22 +22,9 @@ const ORIGINS: [&str; 2] = ["https://a.example", "http://localhost:5173"];
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id, \
                        X-Total-Count, Idempotency-Replayed, Forum-State-Age";
 
-const DB: &str = r#"{"users":[
-    {"id":3,"username":"finn","name":"Finn","bio":""},
-    {"id":4,"username":"jake","name":"Jake","bio":""}
-]}"#;
-
-fn key() -> SigningKey {
-    SigningKey::p256("k", 0)
-}
-
-/// The service with users 3 and 4, who write once a minute, and without the setting.
+/// The service with users who write once a minute, and without the setting.
 fn service() -> Binary {
-    let binary = Binary::new(env!("CARGO_BIN_EXE_users")).db(DB);
-    binary
-        .env("WRITE_TOKEN", SERVICE_KEY)
-        .env("USER_WRITES_PER_MINUTE", "1")
-        .users(&[&key()])
+    people::service().env("USER_WRITES_PER_MINUTE", "1")
 }
 
 /// The same for pages of [`ORIGINS`].

@@ -7,31 +7,17 @@ mod callers;
 mod foreign;
 mod keys;
 mod logs;
+#[path = "../support/people.rs"]
+mod people;
 mod rate;
 mod settings;
 
+use people::{DB, SERVICE_KEY, key, service};
 use serde_json::{Value, json};
 use testkit::{
-    Binary, Request, Response, Task,
-    issuer::{SigningKey, claims, moderator},
+    Request, Response, Task,
+    issuer::{claims, moderator},
 };
-
-const SERVICE_KEY: &str = "s3cret-0123456789";
-
-const DB: &str = r#"{"users":[
-    {"id":3,"username":"finn","name":"Finn","bio":""},
-    {"id":4,"username":"jake","name":"Jake","bio":""}
-]}"#;
-
-fn key() -> SigningKey {
-    SigningKey::p256("k", 0)
-}
-
-/// The service with users 3 and 4, its own key, and an issuer that signs with [`key`].
-fn service() -> Binary {
-    let binary = Binary::new(env!("CARGO_BIN_EXE_users")).db(DB);
-    binary.env("WRITE_TOKEN", SERVICE_KEY).users(&[&key()])
-}
 
 /// A request with this token, if any.
 fn request(method: &str, target: &str, token: Option<&str>) -> Request {

@@ -1,16 +1,12 @@
 //! How long a client waits for what it shows on a page, through the load balancer.
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::Instant,
-};
+use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use testkit::{Connection, Request};
 
-use crate::{client::get, context::Context, pairs::Spread, report::Table, server::root};
+use crate::{context::Context, pairs::Spread, report::Table, server::root};
 
 /// The threads of the data that is shipped.
 const THREADS: u64 = 20;
@@ -111,17 +107,13 @@ pub fn measure(context: &Context) -> anyhow::Result<()> {
 
 /// A client with the connections of a browser.
 struct Client {
-    connections: Vec<BufReader<TcpStream>>,
+    connections: Vec<Connection>,
 }
 
 impl Client {
     fn connect(addr: SocketAddr) -> anyhow::Result<Self> {
-        let connections = (0..CONNECTIONS).map(|_| {
-            let stream = TcpStream::connect(addr)?;
-            stream.set_nodelay(true)?;
-            Ok(BufReader::new(stream))
-        });
-        let connections = connections.collect::<anyhow::Result<_>>()?;
+        let connections = (0..CONNECTIONS).map(|_| Connection::open(addr));
+        let connections = connections.collect::<std::io::Result<_>>()?;
         Ok(Self { connections })
     }
 
@@ -174,7 +166,7 @@ impl Client {
             if number >= CONNECTIONS {
                 answers.push(read(connection)?);
             }
-            connection.get_mut().write_all(&get(target, ""))?;
+            connection.send(&Request::get(target).to_bytes());
         }
         for number in answers.len()..targets.len() {
             answers.push(read(&mut self.connections[number % CONNECTIONS])?);
@@ -184,23 +176,12 @@ impl Client {
 }
 
 /// Reads the next answer.
-fn read(connection: &mut BufReader<TcpStream>) -> anyhow::Result<Value> {
-    let mut line = String::new();
-    connection.read_line(&mut line)?;
+fn read(connection: &mut Connection) -> anyhow::Result<Value> {
+    let response = connection.try_response("GET")?;
     ensure!(
-        line.starts_with("HTTP/1.1 200 "),
-        "expected 200, got {line}"
+        response.status == 200,
+        "expected 200, got {}",
+        response.status
     );
-    let mut length = 0;
-    while line != "\r\n" {
-        line.clear();
-        ensure!(connection.read_line(&mut line)? > 0, "an answer ends early");
-        let lower = line.to_ascii_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length:") {
-            length = value.trim().parse()?;
-        }
-    }
-    let mut body = vec![0; length];
-    connection.read_exact(&mut body)?;
-    Ok(serde_json::from_slice(&body)?)
+    Ok(serde_json::from_slice(&response.body)?)
 }
